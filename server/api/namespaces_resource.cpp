@@ -1,0 +1,150 @@
+#include "server/api/namespaces_resource.h"
+
+#include "server/api/domain_fields.h"
+#include "server/service/domain_json.h"
+#include "shared/base/time_text.h"
+#include "shared/policy/namespace_path.h"
+
+namespace egress::server {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 1100;  // 16 labels of 63 bytes and their slashes fit
+constexpr std::size_t kMaxDescriptionBytes = 4096;
+constexpr std::size_t kDefaultPage = 100;
+constexpr std::size_t kMaxPage = 1000;
+
+template <typename Enum>
+Json name_or_null(const std::optional<Enum>& value) {
+  return value ? Json(name_of(*value)) : Json(nullptr);
+}
+
+Json render_view(const NamespaceView& view) {
+  const NamespaceRecord& record = view.record;
+  const bool is_root = record.path == kRootNamespace;
+  Json item = Json::object();
+  item["name"] = record.path;
+  item["parent"] = is_root ? Json(nullptr) : Json(std::string(parent_namespace(record.path)));
+  item["parent_exists"] = view.parent_exists;
+  item["depth"] = namespace_depth(record.path);
+  item["description"] = record.description;
+  item["allowed_domains"] = render_domains(record.allowed);
+  item["blocked_domains"] = render_domains(record.blocked);
+  item["mode"] = name_or_null(record.mode);
+  item["loopback"] = name_or_null(record.loopback);
+  item["lookups"] = name_or_null(record.lookups);
+  if (is_root) item["default_action"] = name_or_null(record.default_action);
+  Json effective = Json::object();
+  effective["mode"] = name_of(view.effective.mode);
+  effective["loopback"] = name_of(view.effective.loopback);
+  effective["lookups"] = name_of(view.effective.lookups);
+  item["effective"] = std::move(effective);
+  Json broken = Json::array();
+  for (const Uncovered& uncovered : view.broken) {
+    Json one = Json::object();
+    one["ancestor"] = uncovered.ancestor;
+    one["uncovered_domains"] = uncovered.domains;
+    broken.push_back(std::move(one));
+  }
+  item["broken"] = std::move(broken);
+  item["created_at"] = format_time(record.created_at_ms);
+  item["updated_at"] = format_time(record.updated_at_ms);
+  return item;
+}
+
+Json render_warnings(const std::vector<Uncovered>& cascade) {
+  Json list = Json::array();
+  for (const Uncovered& uncovered : cascade) {
+    Json warning = Json::object();
+    warning["child"] = uncovered.child;
+    warning["uncovered_domains"] = uncovered.domains;
+    list.push_back(std::move(warning));
+  }
+  return list;
+}
+
+Json list_of(Json item) {
+  Json body = Json::object();
+  body["items"] = Json::array();
+  body["items"].push_back(std::move(item));
+  body["next_cursor"] = nullptr;
+  return body;
+}
+
+void read_path(QueryFields& query, const std::string& name) {
+  if (const auto path = parse_namespace_path(name); !path) query.refuse("name", path.error().message);
+}
+
+}  // namespace
+
+Result<Response> list_namespaces(Namespaces& namespaces, const Request& request) {
+  QueryFields query(request);
+  const auto name = query.text("name");
+  if (name) read_path(query, *name);
+  const std::string cursor = query.text("cursor").value_or("");
+  const std::size_t limit = query.limit(kDefaultPage, kMaxPage);
+  if (!cursor.empty() && !parse_namespace_path(cursor)) query.refuse("cursor", "expected the next_cursor of a page");
+  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  if (name) {
+    const auto view = namespaces.get(*name);
+    if (!view) return tl::unexpected(view.error());
+    return json_response(200, list_of(render_view(*view)));
+  }
+  const auto page = namespaces.list(cursor, limit);
+  if (!page) return tl::unexpected(page.error());
+  Json body = Json::object();
+  body["items"] = Json::array();
+  for (const NamespaceView& view : page->items) body["items"].push_back(render_view(view));
+  body["next_cursor"] = page->next_after ? Json(*page->next_after) : Json(nullptr);
+  return json_response(200, body);
+}
+
+Result<Response> put_namespace(Namespaces& namespaces, const Request& request) {
+  QueryFields query(request);
+  NamespacePut put;
+  put.force = query.flag("force");
+  put.dry_run = query.flag("dry_run");
+  put.actor = request.actor;
+  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  const auto body = parse_body(request);
+  if (!body) return tl::unexpected(body.error());
+  ObjectFields fields(*body);
+  Warnings warnings;
+  put.path = fields.required_text("name", kMaxNameBytes);
+  if (!fields.failed()) {
+    if (const auto path = parse_namespace_path(put.path); !path) fields.refuse("name", path.error().message);
+  }
+  put.description = fields.text("description", kMaxDescriptionBytes);
+  put.allowed = read_domains(fields, "allowed_domains", warnings);
+  put.blocked = read_domains(fields, "blocked_domains", warnings);
+  put.mode = fields.name("mode", find_mode, "enforcement, shadow, discovery");
+  put.loopback = fields.name("loopback", find_loopback_mode, "pass, enforce");
+  put.lookups = fields.name("lookups", find_lookup_mode, "resolvable, listed");
+  put.default_action = fields.name("default_action", find_action, "deny, allow");
+  if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
+
+  const auto result = namespaces.put(put);
+  if (!result) return tl::unexpected(result.error());
+  Json answer = render_view(result->view);
+  if (put.dry_run) answer["dry_run"] = true;
+  if (!result->cascade_warnings.empty()) answer["cascade_warnings"] = render_warnings(result->cascade_warnings);
+  if (!warnings.empty()) answer["warnings"] = warnings;
+  return json_response(result->created && !put.dry_run ? 201 : 200, answer);
+}
+
+Result<Response> remove_namespace(Namespaces& namespaces, const Request& request) {
+  QueryFields query(request);
+  NamespaceRemoval removal;
+  removal.path = query.required_text("name");
+  if (!removal.path.empty()) read_path(query, removal.path);
+  removal.force = query.flag("force");
+  removal.dry_run = query.flag("dry_run");
+  removal.actor = request.actor;
+  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  if (auto done = namespaces.remove(removal); !done) return tl::unexpected(done.error());
+  Json answer = Json::object();
+  answer["removed"] = removal.path;
+  if (removal.dry_run) answer["dry_run"] = true;
+  return json_response(200, answer);
+}
+
+}  // namespace egress::server

@@ -1,0 +1,40 @@
+#include "server/api/otlp_resource.h"
+
+#include "server/api/fields.h"
+
+namespace egress::server {
+namespace {
+
+constexpr std::size_t kDefaultPage = 100;
+constexpr std::size_t kMaxAttributeFilters = 16;
+
+}  // namespace
+
+Result<Response> receive_otlp(Telemetry& telemetry, Signal signal, const Request& request) {
+  if (auto done = telemetry.ingest(signal, request.body); !done) return tl::unexpected(done.error());
+  Response response;
+  response.body = "{\"partialSuccess\":{}}";
+  return response;
+}
+
+Result<Response> list_otlp(Telemetry& telemetry, Signal signal, const Request& request) {
+  QueryFields query(request);
+  TelemetryFilter filter;
+  filter.signal = signal;
+  filter.since_ms = query.time("since");
+  filter.until_ms = query.time("until");
+  filter.before_id = query.number("cursor");
+  filter.limit = query.limit(kDefaultPage, kMaxTelemetryPage);
+  filter.attributes = query.with_prefix("attr.");
+  if (filter.attributes.size() > kMaxAttributeFilters) {
+    query.refuse("attr", "more than " + std::to_string(kMaxAttributeFilters) + " attribute filters");
+  }
+  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  auto records = telemetry.find(filter);
+  if (!records) return tl::unexpected(records.error());
+  Response response;
+  response.body = *std::move(records) + "\n";
+  return response;
+}
+
+}  // namespace egress::server

@@ -1,0 +1,53 @@
+// One line of the route table, and the two kinds of handlers: a function, and a long poll. Both run on worker threads
+// and may block on the store; neither ever runs on an I/O thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "server/api/message.h"
+#include "server/service/refusal.h"
+
+namespace egress::server {
+
+using Handler = std::function<Result<Response>(const Request&)>;
+
+// A request that may be held until there is something new. The server calls subscribe() once, then attempt() at once,
+// again after each wake, and a last time when the wait is over. No thread is held in between; destruction is the end
+// of interest, also when the client went away.
+class Poll {
+ public:
+  virtual ~Poll() = default;
+  virtual std::chrono::milliseconds wait() const = 0;  // 0: answer at once
+  // `wake` may be called from any thread, also after the poll is gone.
+  virtual void subscribe(std::function<void()> wake) = 0;
+  // nullopt: nothing new yet. Never nullopt when `last`.
+  virtual std::optional<Result<Response>> attempt(bool last) = 0;
+};
+using PollStarter = std::function<Result<std::unique_ptr<Poll>>(const Request&)>;
+
+enum class BodyRule {
+  kNone,      // a body is refused
+  kJson,      // parsed as JSON whatever the Content-Type says (curl -d says form-urlencoded)
+  kOtlpJson,  // Content-Type must be application/json, else 415 (OTLP/HTTP)
+};
+
+enum class ErrorStyle {
+  kApi,        // {"error", "message", ...}
+  kRpcStatus,  // google.rpc.Status: {"code", "message"}
+};
+
+struct Route {
+  Method method = Method::kGet;
+  std::string pattern;  // "/api/layers/{sha256}": a segment in braces matches any one segment
+  BodyRule body = BodyRule::kNone;
+  std::size_t body_limit_bytes = 0;
+  std::variant<Handler, PollStarter> handler;
+  ErrorStyle errors = ErrorStyle::kApi;
+};
+
+}  // namespace egress::server

@@ -1,0 +1,90 @@
+#include "server/api/routes.h"
+
+#include "server/api/audit_resource.h"
+#include "server/api/bundle_resource.h"
+#include "server/api/egress_policy_resource.h"
+#include "server/api/fields.h"
+#include "server/api/mode_resource.h"
+#include "server/api/namespaces_resource.h"
+#include "server/api/otlp_resource.h"
+
+namespace egress::server {
+namespace {
+
+constexpr std::size_t kSmallBody = std::size_t{16} << 10;
+constexpr std::size_t kPolicyBody = std::size_t{2} << 20;
+constexpr std::size_t kTelemetryBody = std::size_t{16} << 20;
+
+Result<Response> get_health(const Request& request) {
+  QueryFields query(request);
+  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  Json body = Json::object();
+  body["status"] = "ok";
+  return json_response(200, body);
+}
+
+// A handler that hands the request to `function` after its own arguments.
+template <typename Function, typename... Arguments>
+Handler call(Function function, Arguments&... arguments) {
+  return [function, &arguments...](const Request& request) { return function(arguments..., request); };
+}
+
+}  // namespace
+
+std::vector<Route> make_routes(const Services& services) {
+  const auto put_entry = [&](Action action) -> Handler {
+    return [&policy = services.egress_policy, &clock = services.clock, action](const Request& request) {
+      return put_egress_entry(policy, clock, action, request);
+    };
+  };
+  const auto remove_entry = [&](Action action) -> Handler {
+    return [&policy = services.egress_policy, action](const Request& request) {
+      return remove_egress_entry(policy, action, request);
+    };
+  };
+  const auto receive = [&](Signal signal) -> Handler {
+    return [&telemetry = services.telemetry, signal](const Request& request) {
+      return receive_otlp(telemetry, signal, request);
+    };
+  };
+  const auto list_records = [&](Signal signal) -> Handler {
+    return [&telemetry = services.telemetry, signal](const Request& request) {
+      return list_otlp(telemetry, signal, request);
+    };
+  };
+  const PollStarter poll_bundle = [&distribution = services.distribution](const Request& request) {
+    return start_bundle_poll(distribution, request);
+  };
+  constexpr Method kGet = Method::kGet;
+  constexpr Method kPost = Method::kPost;
+  constexpr Method kDelete = Method::kDelete;
+  constexpr BodyRule kNone = BodyRule::kNone;
+  constexpr BodyRule kJson = BodyRule::kJson;
+  constexpr BodyRule kOtlp = BodyRule::kOtlpJson;
+  constexpr ErrorStyle kRpc = ErrorStyle::kRpcStatus;
+
+  return {
+      {kGet, "/healthz", kNone, 0, Handler(get_health)},
+      {kGet, "/api/policy/egress", kNone, 0, call(list_egress_policy, services.egress_policy)},
+      {kPost, "/api/policy/egress/allow", kJson, kSmallBody, put_entry(Action::kAllow)},
+      {kPost, "/api/policy/egress/block", kJson, kSmallBody, put_entry(Action::kDeny)},
+      {kDelete, "/api/policy/egress/allow", kNone, 0, remove_entry(Action::kAllow)},
+      {kDelete, "/api/policy/egress/block", kNone, 0, remove_entry(Action::kDeny)},
+      {kGet, "/api/fleet/namespaces", kNone, 0, call(list_namespaces, services.namespaces)},
+      {kPost, "/api/fleet/namespaces", kJson, kPolicyBody, call(put_namespace, services.namespaces)},
+      {kDelete, "/api/fleet/namespaces", kNone, 0, call(remove_namespace, services.namespaces)},
+      {kGet, "/api/mode", kNone, 0, call(get_mode, services.mode)},
+      {kPost, "/api/mode", kJson, kSmallBody, call(set_mode, services.mode)},
+      {kGet, "/api/audit", kNone, 0, call(list_audit, services.audit)},
+      {kPost, "/v1/logs", kOtlp, kTelemetryBody, receive(Signal::kLogs), kRpc},
+      {kPost, "/v1/traces", kOtlp, kTelemetryBody, receive(Signal::kTraces), kRpc},
+      {kGet, "/api/otlp/logs", kNone, 0, list_records(Signal::kLogs)},
+      {kGet, "/api/otlp/traces", kNone, 0, list_records(Signal::kTraces)},
+      {kGet, "/api/bundle", kNone, 0, poll_bundle},
+      {kGet, "/api/layers/{sha256}", kNone, 0, call(get_layer, services.distribution)},
+      {kPost, "/api/bundle/status", kJson, kSmallBody, call(report_bundle_status, services.fleet)},
+      {kGet, "/api/bundle/status", kNone, 0, call(list_bundle_status, services.fleet)},
+  };
+}
+
+}  // namespace egress::server

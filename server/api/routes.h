@@ -1,0 +1,31 @@
+// The route table: every call of the API on one page.
+#pragma once
+
+#include <vector>
+
+#include "server/api/route.h"
+#include "server/distribution/distribution.h"
+#include "server/service/agent_fleet.h"
+#include "server/service/audit_log.h"
+#include "server/service/egress_policy.h"
+#include "server/service/namespaces.h"
+#include "server/service/server_mode.h"
+#include "server/telemetry/telemetry.h"
+
+namespace egress::server {
+
+// What the resources call. All outlive the routes.
+struct Services {
+  const Clock& clock;
+  EgressPolicy& egress_policy;
+  Namespaces& namespaces;
+  ServerMode& mode;
+  AuditLog& audit;
+  Telemetry& telemetry;
+  Distribution& distribution;
+  AgentFleet& fleet;
+};
+
+std::vector<Route> make_routes(const Services& services);
+
+}  // namespace egress::server

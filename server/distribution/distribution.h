@@ -1,0 +1,69 @@
+// What agents are given: for each namespace the manifest of its current stack, made when first asked for and again when
+// policy changes, and the waking of those who wait for one (control-plane.md, "Distribution"). Thread-safe.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "server/distribution/layer_shelf.h"
+#include "server/distribution/waiters.h"
+#include "server/service/policy_observer.h"
+#include "server/service/refusal.h"
+#include "server/store/store.h"
+#include "shared/base/clock.h"
+#include "shared/bundle/manifest.h"
+
+namespace egress::server {
+
+class Distribution final : public PolicyObserver {
+ public:
+  Distribution(Store& store, const Clock& clock, SigningKey key)
+      : store_(store), clock_(clock), key_(std::move(key)), shelf_(store, clock) {}
+
+  // The policy of a namespace, for no workload in particular: `manifest.workload` is empty.
+  struct Stack {
+    Manifest manifest;
+    std::string tag;
+  };
+  // namespace_unknown if it does not exist.
+  Result<std::shared_ptr<const Stack>> current(const std::string& namespace_path);
+
+  // The tag and the signed form of a stack's manifest for one workload.
+  std::string tag_for(const Stack& stack, const std::string& workload) const;
+  std::string sign_for(const Stack& stack, const std::string& workload) const;
+
+  Waiters::Subscription subscribe(const std::string& namespace_path, std::function<void()> wake) {
+    return waiters_.subscribe(namespace_path, std::move(wake));
+  }
+  std::size_t waiting() const { return waiters_.size(); }
+
+  Result<StoredLayer> fetch_layer(const std::string& hash) { return shelf_.fetch(hash); }
+
+  // Forgets what the change may have touched and wakes the waiters of namespaces whose stack became another one.
+  void policy_changed(const PolicyChange& change) override;
+
+ private:
+  struct Sources;
+  Result<std::shared_ptr<const Stack>> build(const std::string& namespace_path);
+  Expected<std::optional<Sources>> read_sources(const std::string& namespace_path);
+  Result<std::vector<LayerRef>> link_references(const Sources& sources);
+  void report_gaps(const std::string& namespace_path, const std::vector<NamespaceRecord>& chain);
+
+  Store& store_;
+  const Clock& clock_;
+  const SigningKey key_;
+  LayerShelf shelf_;
+  Waiters waiters_;
+
+  std::mutex build_mutex_;  // one stack is built at a time: waiters of one namespace do not all compile it
+  std::unordered_set<std::string> reported_gaps_;  // guarded by build_mutex_
+
+  std::mutex mutex_;
+  std::uint64_t changes_ = 0;  // policy_changed() calls so far: what was read before one is not cached after it
+  std::unordered_map<std::string, std::shared_ptr<const Stack>> stacks_;
+};
+
+}  // namespace egress::server

@@ -1,0 +1,108 @@
+// One connection: requests in sequence, each read under deadlines and limits, checked, handed to its route's handler on
+// a worker thread, and answered. All of it runs on the connection's strand. Includes Beast: for http_server.cpp alone.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+
+#include "server/http/http_limits.h"
+#include "server/http/router.h"
+
+namespace egress::server {
+
+class Session;
+
+// The open connections, so that stopping reaches them all. Thread-safe.
+class SessionSet {
+ public:
+  // False if there are `max` already.
+  bool add(Session& session, std::size_t max);
+  void remove(Session& session);
+  void stop_all();
+  void cut_all();
+  // Calls `when_empty` once, as soon as there is no session; at once if there is none now.
+  void notify_when_empty(std::function<void()> when_empty);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_set<Session*> sessions_;
+  std::function<void()> when_empty_;
+};
+
+// What all sessions share. Outlives them.
+struct SessionHost {
+  const Router& router;
+  const HttpLimits& limits;
+  boost::asio::thread_pool& workers;
+  std::shared_ptr<SessionSet> sessions;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  using Strand = boost::asio::strand<boost::asio::io_context::executor_type>;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Strand>;
+
+  Session(const SessionHost& host, Socket socket);
+  ~Session();
+
+  // The connection's coroutine; to be spawned on strand(). Ends when the connection does.
+  boost::asio::awaitable<void> run();
+  Strand strand() { return stream_.get_executor(); }
+
+  // From any thread: finish what is being answered, then close.
+  void request_stop();
+  // From any thread: close now, whatever is under way.
+  void cut();
+
+ private:
+  using Stream = boost::beast::basic_stream<boost::asio::ip::tcp, Strand>;
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  // What is to be done with the request whose header was read.
+  struct Plan {
+    std::optional<Response> refusal;
+    const Route* route = nullptr;
+    Request request;
+  };
+
+  boost::asio::awaitable<bool> serve_one();    // false: close
+  boost::asio::awaitable<bool> read_header();  // false: close, answered if that made sense
+  boost::asio::awaitable<std::optional<Response>> read_body(const Route* route);  // a refusal, if it is too large
+  boost::asio::awaitable<bool> send(Response response, bool keep_alive);
+  boost::asio::awaitable<Response> answer(const Route* route, Request request);
+  boost::asio::awaitable<Result<Response>> hold(const PollStarter* start, Request request);
+  boost::asio::awaitable<void> wait_for_wake(std::chrono::steady_clock::time_point deadline);
+  boost::asio::awaitable<void> linger();
+
+  Plan plan_request() const;
+  std::optional<Response> check_access() const;
+  std::optional<Response> check_body(const Route& route) const;
+  std::string_view field(boost::beast::http::field name) const;
+  void watch_for_disconnect();
+  bool peer_is_gone();
+  void wake();
+
+  const SessionHost& host_;
+  Stream stream_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  boost::asio::steady_timer hold_timer_;
+  bool reading_header_ = false;  // between requests: stopping may cut the read
+  bool woken_ = false;
+  bool gone_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace egress::server

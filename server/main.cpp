@@ -1,0 +1,120 @@
+// egress-server: reads its options, constructs every object, runs until SIGTERM or SIGINT. Exit status: 0 after a
+// graceful stop, 2 for options or an environment that it refuses, 1 if it cannot start.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "server/api/routes.h"
+#include "server/http/http_server.h"
+#include "server/startup/data_directory.h"
+#include "server/startup/listen_address.h"
+#include "server/store/sqlite/sqlite_store.h"
+
+namespace egress::server {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kRefused = 2;
+constexpr std::size_t kStoreReaders = 4;
+
+struct Options {
+  std::string listen = "127.0.0.1:8443";
+  std::string data;
+  std::string log = "info";
+};
+
+int complain(int status, const std::string& message) {
+  std::fprintf(stderr, "egress-server: %s\n", message.c_str());
+  return status;
+}
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+int serve(const ListenAddress& listen, const DataDirectory& directory, Services services) {
+  auto server = HttpServer::start(listen.address, listen.port, Router(make_routes(services)), HttpLimits());
+  if (!server) return complain(kFailed, server.error().message);
+  const std::string address = format_listen_address({listen.address, (*server)->port()});
+  if (auto done = directory.write_address(address); !done) return complain(kFailed, done.error().message);
+  spdlog::warn("open without authentication: every program on this machine can read and change policy at http://{}",
+               address);
+  std::printf("listening on http://%s\n", address.c_str());
+  std::fflush(stdout);
+
+  const sigset_t signals = stop_signals();
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("stopping on {}", strsignal(signal));
+  directory.remove_address();
+  (*server)->stop();
+  return 0;
+}
+
+int run(const Options& options) {
+  const auto listen = parse_listen_address(options.listen);
+  if (!listen) return complain(kRefused, "--listen " + listen.error().message);
+  if (!is_loopback(listen->address)) {
+    return complain(kRefused,
+                    "--listen " + options.listen +
+                        ": refused, because this is not a loopback address and the server has neither TLS nor "
+                        "tokens yet: listen on 127.0.0.1 or [::1]");
+  }
+  auto directory = DataDirectory::open(options.data);
+  if (!directory) return complain(kFailed, "--data " + options.data + ": " + directory.error().message);
+  directory->remove_address();  // of a server that was killed
+  auto key = directory->load_signing_key();
+  if (!key) return complain(kFailed, key.error().message);
+  auto store = SqliteStore::open(directory->database_path(), kStoreReaders);
+  if (!store) return complain(kFailed, store.error().message);
+
+  const SystemClock clock;
+  Distribution distribution(**store, clock, *std::move(key));
+  EgressPolicy egress_policy(**store, clock, distribution);
+  Namespaces namespaces(**store, clock, distribution);
+  ServerMode mode(**store, clock, distribution);
+  AuditLog audit(**store);
+  Telemetry telemetry(**store, clock);
+  AgentFleet fleet(**store, clock);
+  if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
+  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet});
+}
+
+int parse_and_run(int argc, char** argv) {
+  Options options;
+  CLI::App app("The central server of egress: owns policy, serves it to agents, keeps the audit.", "egress-server");
+  app.add_option("--listen", options.listen, "ADDRESS:PORT to listen on; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--data", options.data, "directory for the database, the signing key and the address file")
+      ->required();
+  app.add_option("--log", options.log, "how much to log on stderr")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kRefused;
+  }
+  spdlog::set_default_logger(spdlog::stderr_color_mt("egress-server"));
+  spdlog::set_level(spdlog::level::from_str(options.log));
+
+  ::umask(077);  // the database holds policy and audit: its owner's business
+  // Before any thread exists, so that all of them leave these signals to sigwait().
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of our stdout or stderr that went away
+  return run(options);
+}
+
+}  // namespace
+}  // namespace egress::server
+
+int main(int argc, char** argv) { return egress::server::parse_and_run(argc, argv); }

@@ -1,0 +1,28 @@
+#include "server/service/agent_fleet.h"
+
+namespace egress::server {
+
+Result<std::uint64_t> AgentFleet::report(AgentStatus status) {
+  status.reported_at_ms = clock_.now_ms();
+  return store_.write([&](Writer& writer) -> Result<std::uint64_t> {
+    writer.put_agent_status(status);
+    return writer.revision();
+  });
+}
+
+Result<AgentFleet::Page> AgentFleet::list(const std::string& after, std::size_t limit) {
+  auto page = store_.read([&](Reader& reader) {
+    Page result;
+    result.revision = reader.revision();
+    result.items = reader.agent_statuses(after, limit + 1);
+    if (result.items.size() > limit) {
+      result.items.resize(limit);
+      result.next_after = agent_status_key(result.items.back());
+    }
+    return result;
+  });
+  if (!page) return tl::unexpected(Refusal(page.error()));
+  return *std::move(page);
+}
+
+}  // namespace egress::server

@@ -1,0 +1,63 @@
+#include "server/service/cascade.h"
+
+#include <unordered_set>
+
+#include "shared/policy/namespace_path.h"
+
+namespace egress::server {
+
+std::vector<NamespaceRecord> existing_chain(Reader& reader, std::string_view path) {
+  std::vector<NamespaceRecord> chain;
+  const auto add = [&](std::string_view candidate) {
+    if (auto record = reader.find_namespace(candidate)) chain.push_back(*std::move(record));
+  };
+  add(path);
+  for (const std::string_view ancestor : ancestor_namespaces(path)) add(ancestor);
+  return chain;
+}
+
+std::vector<DomainEntry> added_entries(const AllowList& before, const std::vector<DomainEntry>& after,
+                                       UnixMillis now_ms) {
+  std::unordered_set<std::string> live;
+  if (before) {
+    for (const DomainEntry& entry : *before) {
+      if (!entry.expires_at_ms || *entry.expires_at_ms > now_ms) live.insert(format_host_pattern(entry.pattern));
+    }
+  }
+  std::vector<DomainEntry> added;
+  for (const DomainEntry& entry : after) {
+    if (!live.contains(format_host_pattern(entry.pattern))) added.push_back(entry);
+  }
+  return added;
+}
+
+std::optional<Widening> find_widening(std::span<const NamespaceRecord> ancestors, const std::vector<DomainEntry>& added,
+                                      UnixMillis now_ms) {
+  for (const NamespaceRecord& ancestor : ancestors) {
+    auto uncovered = find_uncovered(ancestor.allowed, added, now_ms);
+    if (!uncovered.empty()) return Widening{std::move(uncovered.front()), ancestor.path};
+  }
+  return std::nullopt;
+}
+
+std::vector<Uncovered> find_cascade(Reader& reader, const std::string& path, const AllowList& allowed,
+                                    UnixMillis now_ms) {
+  std::vector<Uncovered> cascade;
+  if (!allowed) return cascade;
+  for (const NamespaceRecord& child : reader.descendants(path)) {
+    auto uncovered = find_uncovered(allowed, child.allowed, now_ms);
+    if (!uncovered.empty()) cascade.push_back({child.path, path, std::move(uncovered)});
+  }
+  return cascade;
+}
+
+std::vector<Uncovered> find_broken(std::span<const NamespaceRecord> chain, UnixMillis now_ms) {
+  std::vector<Uncovered> broken;
+  for (const NamespaceRecord& ancestor : chain.subspan(1)) {
+    auto uncovered = find_uncovered(ancestor.allowed, chain.front().allowed, now_ms);
+    if (!uncovered.empty()) broken.push_back({chain.front().path, ancestor.path, std::move(uncovered)});
+  }
+  return broken;
+}
+
+}  // namespace egress::server

@@ -1,0 +1,57 @@
+// The global egress table: which domains the whole fleet may reach, which it may not (seed 002, layer 1). One entry an
+// action and pattern; the same pattern may stand in both lists, and then the block wins.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/service/change.h"
+#include "server/service/policy_observer.h"
+#include "server/service/refusal.h"
+#include "server/store/store.h"
+#include "shared/base/clock.h"
+
+namespace egress::server {
+
+// How decisions cite the rule of an entry: "allow api.stripe.com".
+std::string rule_name(Action action, const HostPattern& pattern);
+
+inline constexpr std::string_view kEgressLayer = "egress";
+
+class EgressPolicy {
+ public:
+  EgressPolicy(Store& store, const Clock& clock, PolicyObserver& observer)
+      : store_(store), clock_(clock), observer_(observer) {}
+
+  struct ListedEntry {
+    EgressEntry entry;
+    std::uint64_t hits = 0;  // decisions that reported this entry's rule as the deciding one
+    std::optional<UnixMillis> last_used_ms;
+  };
+  Result<std::vector<ListedEntry>> list();
+
+  struct Put {
+    Action action = Action::kAllow;
+    HostPattern pattern;
+    Change<std::string> reason;
+    Change<bool> require_auth;
+    Change<UnixMillis> expires_at_ms;
+    std::string actor;
+  };
+  struct PutResult {
+    ListedEntry listed;
+    bool created = false;
+  };
+  Result<PutResult> put(const Put& put);
+
+  // kNotFound (egress_entry_not_found) if there is none.
+  Result<EgressEntry> remove(Action action, const HostPattern& pattern, const std::string& actor);
+
+ private:
+  Store& store_;
+  const Clock& clock_;
+  PolicyObserver& observer_;
+};
+
+}  // namespace egress::server

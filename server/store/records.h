@@ -1,0 +1,131 @@
+// What the store holds, as plain values. No SQL, no JSON: `detail`, `resource`, `scope` and `record` are texts that the
+// store keeps byte for byte and never reads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/clock.h"
+#include "shared/net/host_pattern.h"
+#include "shared/policy/names.h"
+#include "shared/policy/narrowing.h"
+
+namespace egress::server {
+
+// One line of the global egress table; (action, pattern) is its identity.
+struct EgressEntry {
+  Action action = Action::kAllow;
+  HostPattern pattern;
+  std::string reason;
+  bool require_auth = false;
+  std::optional<UnixMillis> expires_at_ms;
+  std::string created_by;
+  UnixMillis created_at_ms = 0;
+};
+
+// How often reported decisions named a rule of the global table.
+struct RuleUse {
+  std::string rule;  // "allow api.stripe.com"
+  std::uint64_t hits = 0;
+  UnixMillis last_used_ms = 0;
+};
+
+struct NamespaceRecord {
+  std::string path;
+  std::string description;
+  AllowList allowed;
+  std::vector<DomainEntry> blocked;
+  std::optional<Mode> mode;
+  std::optional<LoopbackMode> loopback;
+  std::optional<LookupMode> lookups;
+  std::optional<Action> default_action;  // the root's alone
+  UnixMillis created_at_ms = 0;
+  UnixMillis updated_at_ms = 0;
+  std::uint64_t revision = 0;  // of the last change
+};
+
+struct AuditRow {
+  std::uint64_t seq = 0;
+  UnixMillis time_ms = 0;
+  std::string event;
+  std::string actor;
+  std::string namespace_path;
+  std::string subject;
+  std::string workload;  // the next four are empty where they do not apply
+  std::string host;
+  std::string verdict;
+  std::string layer;
+  std::string detail;
+  std::string prev_hash;
+  std::string hash;
+};
+
+// Members have initialisers so that a filter can name only what it sets.
+struct AuditFilter {
+  std::optional<std::string> event{};
+  std::optional<std::string> namespace_path{};
+  std::optional<std::string> workload{};
+  std::optional<std::string> host{};
+  std::optional<std::string> verdict{};
+  std::optional<std::string> layer{};
+  std::optional<UnixMillis> since_ms{};  // inclusive
+  std::optional<UnixMillis> until_ms{};  // exclusive
+  std::optional<std::string> text{};     // in subject or detail, ignoring ASCII case
+  std::optional<std::uint64_t> before_seq{};
+  std::size_t limit = 0;
+};
+
+enum class Signal : std::uint8_t { kLogs = 0, kTraces = 1 };
+
+// A received OTLP log record or span. `attributes` holds kAttributeMark key kValueMark value for each, so that any of
+// them can be filtered by.
+inline constexpr char kAttributeMark = '\x1e';
+inline constexpr char kValueMark = '\x1f';
+struct TelemetryRow {
+  std::uint64_t id = 0;
+  Signal signal = Signal::kLogs;
+  std::string event_id;  // empty: no de-duplication
+  std::string event_name;
+  UnixMillis time_ms = 0;
+  std::string resource;
+  std::string scope;
+  std::string record;
+  std::string attributes;
+};
+
+struct TelemetryFilter {
+  Signal signal = Signal::kLogs;
+  std::optional<UnixMillis> since_ms;
+  std::optional<UnixMillis> until_ms;
+  std::vector<std::pair<std::string, std::string>> attributes;  // all must hold
+  std::optional<std::uint64_t> before_id;
+  std::size_t limit = 0;
+};
+
+// What an agent last said about its bundle.
+struct AgentStatus {
+  std::string agent_id;
+  std::string namespace_path;
+  std::string workload;
+  std::string host;
+  std::uint64_t offered = 0;  // revisions; 0: none yet
+  std::uint64_t active = 0;
+  std::string error;
+  UnixMillis reported_at_ms = 0;
+};
+
+// Where a status stands in the store's order; unambiguous, because no part holds a line break.
+inline std::string agent_status_key(const AgentStatus& status) {
+  return status.agent_id + "\n" + status.namespace_path + "\n" + status.workload;
+}
+
+struct StoredLayer {
+  std::string hash;  // 64 hex digits
+  std::string id;
+  std::vector<std::byte> bytes;
+};
+
+}  // namespace egress::server

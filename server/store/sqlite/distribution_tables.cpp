@@ -1,0 +1,75 @@
+#include "server/store/sqlite/transaction.h"
+
+namespace egress::server {
+namespace {
+
+// Agents that stopped reporting make room for new ones.
+constexpr std::int64_t kMaxAgentStatuses = 100'000;
+
+}  // namespace
+
+std::vector<AgentStatus> SqliteTransaction::agent_statuses(std::string_view after_key, std::size_t limit) {
+  Query query(connection_,
+              "SELECT agent_id, namespace, workload, host, offered, active, error, reported_at_ms FROM agent_statuses "
+              "WHERE key > ? ORDER BY key LIMIT ?");
+  query.bind(after_key).bind(static_cast<std::int64_t>(limit));
+  std::vector<AgentStatus> statuses;
+  while (query.step()) {
+    AgentStatus status;
+    status.agent_id = query.text();
+    status.namespace_path = query.text();
+    status.workload = query.text();
+    status.host = query.text();
+    status.offered = query.unsigned_integer();
+    status.active = query.unsigned_integer();
+    status.error = query.text();
+    status.reported_at_ms = query.integer();
+    statuses.push_back(std::move(status));
+  }
+  return statuses;
+}
+
+void SqliteTransaction::put_agent_status(const AgentStatus& status) {
+  const std::string key = agent_status_key(status);
+  Query(connection_,
+        "INSERT INTO agent_statuses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET host = excluded.host, "
+        "offered = excluded.offered, active = excluded.active, error = excluded.error, "
+        "reported_at_ms = excluded.reported_at_ms")
+      .bind(key)
+      .bind(status.agent_id)
+      .bind(status.namespace_path)
+      .bind(status.workload)
+      .bind(status.host)
+      .bind(status.offered)
+      .bind(status.active)
+      .bind(status.error)
+      .bind(status.reported_at_ms)
+      .run();
+  Query(connection_,
+        "DELETE FROM agent_statuses WHERE (SELECT count(*) FROM agent_statuses) > ? AND key = "
+        "(SELECT key FROM agent_statuses ORDER BY reported_at_ms LIMIT 1)")
+      .bind(kMaxAgentStatuses)
+      .run();
+}
+
+std::optional<StoredLayer> SqliteTransaction::find_layer(std::string_view hash) {
+  Query query(connection_, "SELECT hash, id, bytes FROM layers WHERE hash = ?");
+  query.bind(hash);
+  if (!query.step()) return std::nullopt;
+  StoredLayer layer;
+  layer.hash = query.text();
+  layer.id = query.text();
+  layer.bytes = query.blob();
+  return layer;
+}
+
+void SqliteTransaction::put_layer(const StoredLayer& layer, UnixMillis now_ms) {
+  Query(connection_, "INSERT INTO layers VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
+      .bind(layer.hash)
+      .bind(layer.id)
+      .bind(std::span<const std::byte>(layer.bytes))
+      .bind(now_ms)
+      .run();
+}
+
+}  // namespace egress::server

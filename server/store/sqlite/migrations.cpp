@@ -1,0 +1,159 @@
+#include "server/store/sqlite/migrations.h"
+
+#include <array>
+
+namespace egress::server {
+namespace {
+
+// Step n takes a database from version n to n + 1. Released steps are never edited.
+constexpr std::array kSteps{
+    // 1: policy, audit, telemetry, distribution.
+    R"sql(
+CREATE TABLE settings (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revisions (
+  number  INTEGER PRIMARY KEY,
+  time_ms INTEGER NOT NULL,
+  actor   TEXT NOT NULL,
+  summary TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE egress_entries (
+  action        INTEGER NOT NULL CHECK (action IN (0, 1)),
+  pattern       TEXT NOT NULL,
+  reason        TEXT NOT NULL,
+  require_auth  INTEGER NOT NULL CHECK (require_auth IN (0, 1)),
+  expires_at_ms INTEGER,
+  created_by    TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (action, pattern)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rule_uses (
+  layer        TEXT NOT NULL,
+  rule         TEXT NOT NULL,
+  hits         INTEGER NOT NULL,
+  last_used_ms INTEGER NOT NULL,
+  PRIMARY KEY (layer, rule)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE namespaces (
+  path            TEXT PRIMARY KEY,
+  description     TEXT NOT NULL,
+  allowed_defined INTEGER NOT NULL CHECK (allowed_defined IN (0, 1)),
+  mode            INTEGER,
+  loopback        INTEGER,
+  lookups         INTEGER,
+  default_action  INTEGER,
+  created_at_ms   INTEGER NOT NULL,
+  updated_at_ms   INTEGER NOT NULL,
+  revision        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE namespace_domains (
+  namespace     TEXT NOT NULL REFERENCES namespaces (path) ON DELETE CASCADE,
+  action        INTEGER NOT NULL CHECK (action IN (0, 1)),
+  position      INTEGER NOT NULL,
+  pattern       TEXT NOT NULL,
+  reason        TEXT NOT NULL,
+  expires_at_ms INTEGER,
+  PRIMARY KEY (namespace, action, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  seq       INTEGER PRIMARY KEY,
+  time_ms   INTEGER NOT NULL,
+  event     TEXT NOT NULL,
+  actor     TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  subject   TEXT NOT NULL,
+  workload  TEXT,
+  host      TEXT,
+  verdict   TEXT,
+  layer     TEXT,
+  detail    TEXT NOT NULL,
+  prev_hash TEXT NOT NULL,
+  hash      TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (time_ms);
+CREATE INDEX audit_by_event ON audit (event);
+CREATE INDEX audit_by_namespace ON audit (namespace);
+CREATE INDEX audit_by_workload ON audit (workload) WHERE workload IS NOT NULL;
+CREATE INDEX audit_by_host ON audit (host) WHERE host IS NOT NULL;
+CREATE INDEX audit_by_verdict ON audit (verdict) WHERE verdict IS NOT NULL;
+CREATE INDEX audit_by_layer ON audit (layer) WHERE layer IS NOT NULL;
+CREATE TRIGGER audit_is_append_only_update BEFORE UPDATE ON audit
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_append_only_delete BEFORE DELETE ON audit
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+CREATE TABLE telemetry (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  signal     INTEGER NOT NULL,
+  event_id   TEXT,
+  event_name TEXT NOT NULL,
+  time_ms    INTEGER NOT NULL,
+  resource   TEXT NOT NULL,
+  scope      TEXT NOT NULL,
+  record     TEXT NOT NULL,
+  attributes TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX telemetry_by_event_id ON telemetry (signal, event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX telemetry_by_time ON telemetry (signal, time_ms);
+
+CREATE TABLE agent_statuses (
+  key            TEXT PRIMARY KEY,
+  agent_id       TEXT NOT NULL,
+  namespace      TEXT NOT NULL,
+  workload       TEXT NOT NULL,
+  host           TEXT NOT NULL,
+  offered        INTEGER NOT NULL,
+  active         INTEGER NOT NULL,
+  error          TEXT NOT NULL,
+  reported_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX agent_statuses_by_time ON agent_statuses (reported_at_ms);
+
+CREATE TABLE layers (
+  hash          TEXT PRIMARY KEY,
+  id            TEXT NOT NULL,
+  bytes         BLOB NOT NULL,
+  created_at_ms INTEGER NOT NULL
+) STRICT;
+)sql",
+};
+
+Expected<int> read_version(Connection& connection) {
+  Query query(connection, "PRAGMA user_version");
+  const bool found = query.step();
+  if (connection.failure()) return tl::unexpected(*connection.failure());
+  return found ? static_cast<int>(query.integer()) : 0;
+}
+
+}  // namespace
+
+int schema_version() { return static_cast<int>(kSteps.size()); }
+
+Expected<void> migrate(Connection& connection) {
+  const auto version = read_version(connection);
+  if (!version) return tl::unexpected(version.error());
+  if (*version < 0 || *version > schema_version()) {
+    return fail(ErrorCode::kCorrupt, "the database has schema " + std::to_string(*version) +
+                                         ", this program knows schemas up to " + std::to_string(schema_version()) +
+                                         ": run a newer egress-server");
+  }
+  for (int step = *version; step < schema_version(); ++step) {
+    const std::string sql = std::string("BEGIN IMMEDIATE;") + kSteps[static_cast<std::size_t>(step)] +
+                            "PRAGMA user_version=" + std::to_string(step + 1) + "; COMMIT;";
+    if (auto done = connection.execute(sql); !done) {
+      (void)connection.execute("ROLLBACK");  // fails if the transaction is gone already; `done` is what counts
+      return fail(done.error().code, "schema step " + std::to_string(step + 1) + ": " + done.error().message);
+    }
+  }
+  return {};
+}
+
+}  // namespace egress::server

@@ -1,0 +1,81 @@
+#include "server/store/sqlite/sqlite_store.h"
+
+#include "server/store/sqlite/migrations.h"
+#include "server/store/sqlite/transaction.h"
+
+namespace egress::server {
+namespace {
+
+// Ends the transaction on every way out that did not commit, exceptions (out of memory) included.
+class Rollback {
+ public:
+  explicit Rollback(Connection& connection) : connection_(connection) {}
+  ~Rollback() {
+    if (armed_ && sqlite3_get_autocommit(connection_.handle()) == 0) (void)connection_.execute("ROLLBACK");
+  }
+  Rollback(const Rollback&) = delete;
+  Rollback& operator=(const Rollback&) = delete;
+  void disarm() { armed_ = false; }
+
+ private:
+  Connection& connection_;
+  bool armed_ = true;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, std::size_t readers) {
+  auto writer = Connection::open(path, Connection::Access::kReadWrite);
+  if (!writer) return tl::unexpected(writer.error());
+  if (auto done = migrate(**writer); !done) return tl::unexpected(done.error());
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (std::size_t i = 0; i < readers; ++i) {
+    auto reader = Connection::open(path, Connection::Access::kReadOnly);
+    if (!reader) return tl::unexpected(reader.error());
+    connections.push_back(*std::move(reader));
+  }
+  return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), std::move(connections)));
+}
+
+Expected<void> SqliteStore::run_read(const std::function<void(Reader&)>& body) {
+  std::unique_ptr<Connection> connection;
+  {
+    std::unique_lock lock(readers_mutex_);
+    reader_returned_.wait(lock, [&] { return !idle_readers_.empty(); });
+    connection = std::move(idle_readers_.back());
+    idle_readers_.pop_back();
+  }
+  struct Return {
+    SqliteStore& store;
+    std::unique_ptr<Connection>& connection;
+    ~Return() {
+      const std::lock_guard lock(store.readers_mutex_);
+      store.idle_readers_.push_back(std::move(connection));
+      store.reader_returned_.notify_one();
+    }
+  } give_back{*this, connection};
+
+  connection->clear_failure();
+  if (auto begun = connection->execute("BEGIN"); !begun) return begun;
+  const Rollback rollback(*connection);  // a read has nothing to commit
+  SqliteTransaction transaction(*connection);
+  body(transaction);
+  if (connection->failure()) return tl::unexpected(*connection->failure());
+  return {};
+}
+
+Expected<void> SqliteStore::run_write(const std::function<bool(Writer&)>& body) {
+  const std::lock_guard lock(write_mutex_);
+  writer_->clear_failure();
+  if (auto begun = writer_->execute("BEGIN IMMEDIATE"); !begun) return begun;
+  Rollback rollback(*writer_);
+  SqliteTransaction transaction(*writer_);
+  const bool commit = body(transaction);
+  if (writer_->failure()) return tl::unexpected(*writer_->failure());
+  if (!commit || transaction.discarded()) return {};
+  if (auto committed = writer_->execute("COMMIT"); !committed) return committed;
+  rollback.disarm();
+  return {};
+}
+
+}  // namespace egress::server

@@ -1,0 +1,36 @@
+// The embedded store: one SQLite file in WAL. One writing connection behind a mutex, a few reading ones; each read runs
+// on one snapshot and never waits for the writer. Blocks: not for I/O threads.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "server/store/sqlite/connection.h"
+#include "server/store/store.h"
+
+namespace egress::server {
+
+class SqliteStore final : public Store {
+ public:
+  // Creates the file if it is missing and brings its schema up to date.
+  static Expected<std::unique_ptr<SqliteStore>> open(const std::string& path, std::size_t readers);
+
+ protected:
+  Expected<void> run_read(const std::function<void(Reader&)>& body) override;
+  Expected<void> run_write(const std::function<bool(Writer&)>& body) override;
+
+ private:
+  SqliteStore(std::unique_ptr<Connection> writer, std::vector<std::unique_ptr<Connection>> readers)
+      : writer_(std::move(writer)), idle_readers_(std::move(readers)) {}
+
+  std::mutex write_mutex_;
+  std::unique_ptr<Connection> writer_;
+  std::mutex readers_mutex_;
+  std::condition_variable reader_returned_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_;
+};
+
+}  // namespace egress::server

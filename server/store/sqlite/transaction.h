@@ -1,0 +1,71 @@
+// The reads and writes of one SQLite transaction; begun and ended by SqliteStore. Implemented table by table in the
+// files beside this one.
+#pragma once
+
+#include "server/store/sqlite/connection.h"
+#include "server/store/store.h"
+
+namespace egress::server {
+
+class SqliteTransaction final : public Writer {
+ public:
+  explicit SqliteTransaction(Connection& connection) : connection_(connection) {}
+
+  bool discarded() const { return discarded_; }
+
+  // revisions_table.cpp
+  std::uint64_t revision() override;
+  std::uint64_t egress_revision() override;
+  std::optional<Mode> server_mode() override;
+  std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) override;
+  void touch_egress(std::uint64_t revision) override;
+  void set_server_mode(Mode mode) override;
+
+  // egress_table.cpp
+  std::vector<EgressEntry> egress_entries() override;
+  std::optional<EgressEntry> find_egress_entry(Action action, const HostPattern& pattern) override;
+  std::vector<RuleUse> rule_uses(std::string_view layer) override;
+  void put_egress_entry(const EgressEntry& entry) override;
+  bool remove_egress_entry(Action action, const HostPattern& pattern) override;
+  void add_rule_use(std::string_view layer, const RuleUse& use) override;
+  void forget_rule_use(std::string_view layer, std::string_view rule) override;
+
+  // namespaces_table.cpp
+  std::optional<NamespaceRecord> find_namespace(std::string_view path) override;
+  std::vector<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) override;
+  std::vector<NamespaceRecord> descendants(std::string_view path) override;
+  bool has_descendants(std::string_view path) override;
+  void put_namespace(const NamespaceRecord& record) override;
+  bool remove_namespace(std::string_view path) override;
+
+  // audit_table.cpp
+  std::optional<AuditRow> last_audit_row() override;
+  std::vector<AuditRow> audit_rows(const AuditFilter& filter) override;
+  void append_audit_row(const AuditRow& row) override;
+
+  // telemetry_table.cpp
+  std::vector<TelemetryRow> telemetry(const TelemetryFilter& filter) override;
+  bool add_telemetry(const TelemetryRow& row) override;
+
+  // distribution_tables.cpp
+  std::vector<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) override;
+  void put_agent_status(const AgentStatus& status) override;
+  std::optional<StoredLayer> find_layer(std::string_view hash) override;
+  void put_layer(const StoredLayer& layer, UnixMillis now_ms) override;
+
+  void discard() override { discarded_ = true; }
+
+ private:
+  std::optional<std::string> find_setting(std::string_view key);
+  void put_setting(std::string_view key, std::string_view value);
+  std::vector<NamespaceRecord> read_namespaces(Query& query);
+  void read_domains(NamespaceRecord& record, bool allowed_defined);
+  void put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
+  // A stored pattern; what cannot be parsed is corruption and fails the transaction.
+  HostPattern read_pattern(const std::string& text);
+
+  Connection& connection_;
+  bool discarded_ = false;
+};
+
+}  // namespace egress::server

@@ -1,0 +1,104 @@
+// The durable state of the server behind one interface: a store runs a body of reads in one snapshot, or a body of
+// reads and writes in one transaction that survives power loss once it returned. It keeps no policy knowledge: what may
+// be written is the services' to decide, inside the transaction.
+//
+// Failures are sticky: once an operation of a transaction failed (disk full, corruption), every further one answers
+// with nothing, and the transaction's result is that failure whatever the body made of it. Bodies therefore need no
+// error handling of their own and must have no effect outside the transaction.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "server/store/records.h"
+#include "shared/base/error.h"
+
+namespace egress::server {
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+
+  virtual std::uint64_t revision() = 0;         // of the newest policy change; 0 before the first
+  virtual std::uint64_t egress_revision() = 0;  // of the newest change of the global table
+  virtual std::optional<Mode> server_mode() = 0;
+
+  virtual std::vector<EgressEntry> egress_entries() = 0;  // by action, then pattern
+  virtual std::optional<EgressEntry> find_egress_entry(Action action, const HostPattern& pattern) = 0;
+  virtual std::vector<RuleUse> rule_uses(std::string_view layer) = 0;
+
+  virtual std::optional<NamespaceRecord> find_namespace(std::string_view path) = 0;
+  // Past `after` in the order of paths, at most `limit`.
+  virtual std::vector<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
+  virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
+  virtual bool has_descendants(std::string_view path) = 0;
+
+  virtual std::optional<AuditRow> last_audit_row() = 0;
+  virtual std::vector<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
+  virtual std::vector<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
+  virtual std::vector<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) = 0;
+  virtual std::optional<StoredLayer> find_layer(std::string_view hash) = 0;
+};
+
+class Writer : public Reader {
+ public:
+  // The number of this policy change: one more than the last.
+  virtual std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) = 0;
+  virtual void touch_egress(std::uint64_t revision) = 0;
+  virtual void set_server_mode(Mode mode) = 0;
+
+  virtual void put_egress_entry(const EgressEntry& entry) = 0;
+  virtual bool remove_egress_entry(Action action, const HostPattern& pattern) = 0;
+  virtual void add_rule_use(std::string_view layer, const RuleUse& use) = 0;  // adds to hits, raises last_used_ms
+  virtual void forget_rule_use(std::string_view layer, std::string_view rule) = 0;
+
+  virtual void put_namespace(const NamespaceRecord& record) = 0;
+  virtual bool remove_namespace(std::string_view path) = 0;
+
+  virtual void append_audit_row(const AuditRow& row) = 0;
+  // False, and nothing stored, if a record of the signal with the same event id is there already.
+  virtual bool add_telemetry(const TelemetryRow& row) = 0;
+  virtual void put_agent_status(const AgentStatus& status) = 0;
+  virtual void put_layer(const StoredLayer& layer, UnixMillis now_ms) = 0;  // nothing if it is there
+
+  // Makes the transaction end without effect although its body succeeded (a dry run).
+  virtual void discard() = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // `body` returns any value; the result is Expected of it.
+  template <typename Body>
+  auto read(Body&& body) -> Expected<std::invoke_result_t<Body&, Reader&>> {
+    std::optional<std::invoke_result_t<Body&, Reader&>> result;
+    auto done = run_read([&](Reader& reader) { result.emplace(body(reader)); });
+    if (!done) return tl::unexpected(done.error());
+    return *std::move(result);
+  }
+
+  // `body` returns an expected whose error can be made from Error; its error rolls the transaction back.
+  template <typename Body>
+  auto write(Body&& body) -> std::invoke_result_t<Body&, Writer&> {
+    using Result = std::invoke_result_t<Body&, Writer&>;
+    std::optional<Result> result;
+    auto done = run_write([&](Writer& writer) {
+      result.emplace(body(writer));
+      return result->has_value();
+    });
+    if (!done) return tl::unexpected(typename Result::error_type(done.error()));
+    return *std::move(result);
+  }
+
+ protected:
+  virtual Expected<void> run_read(const std::function<void(Reader&)>& body) = 0;
+  // Commits if `body` returns true.
+  virtual Expected<void> run_write(const std::function<bool(Writer&)>& body) = 0;
+};
+
+}  // namespace egress::server

@@ -1,0 +1,112 @@
+#include "server/telemetry/telemetry.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "server/service/egress_policy.h"
+#include "server/telemetry/denial_audit.h"
+#include "shared/json/strict_json.h"
+#include "shared/otlp/record.h"
+
+namespace egress::server {
+namespace {
+
+// One report cannot push a counter out of range.
+constexpr std::uint64_t kMaxHitsPerRecord = std::uint64_t{1} << 40;
+
+std::string without_marks(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == kAttributeMark || c == kValueMark; }, ' ');
+  return text;
+}
+
+TelemetryRow make_row(Signal signal, const ReceivedRecord& record, UnixMillis now_ms) {
+  TelemetryRow row;
+  row.signal = signal;
+  row.event_id = record.event_id;
+  row.event_name = record.event_name;
+  row.time_ms = record.time_ms == 0 ? now_ms : record.time_ms;
+  row.resource = record.resource_json;
+  row.scope = record.scope_json;
+  row.record = record.record_json;
+  row.attributes = kAttributeMark;
+  for (const auto& [key, value] : record.attributes) {
+    row.attributes += without_marks(key) + kValueMark + without_marks(value) + kAttributeMark;
+  }
+  return row;
+}
+
+void take_decision(Writer& writer, UnixMillis now_ms, const ReceivedRecord& record) {
+  const auto decision = find_decision(record);
+  if (!decision) return;
+  audit_denial(writer, now_ms, *decision, record);
+  if (decision->kind != RecordKind::kDropped && decision->layer == kEgressLayer) {
+    writer.add_rule_use(kEgressLayer,
+                        {decision->rule, std::min(decision->count, kMaxHitsPerRecord), decision->last_seen_ms});
+  }
+}
+
+struct Shape {
+  std::string outer;
+  std::string middle;
+  std::string inner;
+};
+
+Shape shape_of(Signal signal) {
+  if (signal == Signal::kLogs) return {"resourceLogs", "scopeLogs", "logRecords"};
+  return {"resourceSpans", "scopeSpans", "spans"};
+}
+
+// The texts were rendered by us from parsed JSON, so they are joined, not parsed again.
+std::string render_rows(const Shape& shape, const std::vector<TelemetryRow>& rows, std::optional<std::uint64_t> next) {
+  std::string text = "{\"" + shape.outer + "\":[";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const TelemetryRow& row = rows[i];
+    const bool same_source = i > 0 && rows[i - 1].resource == row.resource && rows[i - 1].scope == row.scope;
+    if (same_source) {
+      text += ",";
+    } else {
+      if (i > 0) text += "]}]},";
+      text += "{\"resource\":" + row.resource + ",\"" + shape.middle + "\":[{\"scope\":" + row.scope + ",\"" +
+              shape.inner + "\":[";
+    }
+    text += row.record;
+  }
+  if (!rows.empty()) text += "]}]}";
+  text += "],\"next_cursor\":" + (next ? "\"" + std::to_string(*next) + "\"" : std::string("null")) + "}";
+  return text;
+}
+
+}  // namespace
+
+Result<void> Telemetry::ingest(Signal signal, std::string_view json) {
+  const auto records = signal == Signal::kLogs ? parse_logs(json) : parse_traces(json);
+  if (!records) return refuse(records.error().code, "invalid_otlp", records.error().message);
+  const UnixMillis now_ms = clock_.now_ms();
+  return store_.write([&](Writer& writer) -> Result<void> {
+    for (const ReceivedRecord& record : *records) {
+      if (!writer.add_telemetry(make_row(signal, record, now_ms))) continue;
+      if (signal == Signal::kLogs) take_decision(writer, now_ms, record);
+    }
+    return {};
+  });
+}
+
+Result<std::string> Telemetry::find(TelemetryFilter filter) {
+  const std::size_t limit = filter.limit;
+  filter.limit = limit + 1;
+  for (auto& [key, value] : filter.attributes) {
+    key = without_marks(std::move(key));
+    value = without_marks(std::move(value));
+  }
+  auto rows = store_.read([&](Reader& reader) { return reader.telemetry(filter); });
+  if (!rows) return tl::unexpected(Refusal(rows.error()));
+  std::optional<std::uint64_t> next;
+  if (rows->size() > limit) {
+    rows->resize(limit);
+    next = rows->back().id;
+  }
+  return render_rows(shape_of(filter.signal), *rows, next);
+}
+
+}  // namespace egress::server

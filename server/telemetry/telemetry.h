@@ -1,0 +1,32 @@
+// The OTLP store: batches come in as OTLP/HTTP JSON, whole or not at all, and go out again as they came. Every denial
+// among the logs becomes an audit row in the same transaction (control-plane.md, "Audit").
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "server/service/refusal.h"
+#include "server/store/store.h"
+#include "shared/base/clock.h"
+
+namespace egress::server {
+
+inline constexpr std::size_t kMaxTelemetryPage = 1000;
+
+class Telemetry {
+ public:
+  Telemetry(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  // An ExportLogsServiceRequest or ExportTraceServiceRequest. Records whose event id is stored already are left out.
+  // Durable once it returned. invalid_otlp names the field's path.
+  Result<void> ingest(Signal signal, std::string_view json);
+
+  // The stored records as one OTLP request with "next_cursor" beside, newest first.
+  Result<std::string> find(TelemetryFilter filter);
+
+ private:
+  Store& store_;
+  const Clock& clock_;
+};
+
+}  // namespace egress::server

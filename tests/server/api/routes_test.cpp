@@ -1,0 +1,157 @@
+#include "server/api/routes.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tests/server/service_fixture.h"
+
+namespace egress::server {
+namespace {
+
+using nlohmann::ordered_json;
+
+class RoutesTest : public ServiceTest {
+ protected:
+  RoutesTest() {
+    if (!namespaces_.ensure_initial()) throw std::runtime_error("the first start failed");
+  }
+
+  const Route& route(Method method, const std::string& pattern) {
+    for (const Route& candidate : routes_) {
+      if (candidate.method == method && candidate.pattern == pattern) return candidate;
+    }
+    throw std::runtime_error("no route " + pattern);
+  }
+
+  Result<Response> call(Method method, const std::string& pattern, Request request) {
+    request.method = method;
+    request.actor = "me";
+    return std::get<Handler>(route(method, pattern).handler)(request);
+  }
+
+  Distribution distribution_{*store_, clock_, SigningKey::generate()};
+  EgressPolicy egress_{*store_, clock_, distribution_};
+  Namespaces namespaces_{*store_, clock_, distribution_};
+  ServerMode mode_{*store_, clock_, distribution_};
+  AuditLog audit_{*store_};
+  Telemetry telemetry_{*store_, clock_};
+  AgentFleet fleet_{*store_, clock_};
+  std::vector<Route> routes_ =
+      make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_, fleet_});
+};
+
+TEST_F(RoutesTest, NoTwoRoutesAreTheSame) {
+  std::set<std::pair<int, std::string>> seen;
+  for (const Route& one : routes_)
+    EXPECT_TRUE(seen.emplace(static_cast<int>(one.method), one.pattern).second) << one.pattern;
+}
+
+TEST_F(RoutesTest, OnlyRoutesWithABodyHaveALimit) {
+  for (const Route& one : routes_) EXPECT_EQ(one.body == BodyRule::kNone, one.body_limit_bytes == 0) << one.pattern;
+}
+
+TEST_F(RoutesTest, AnEntryIsShownWithItsFieldsInTheDocumentedOrder) {
+  Request request;
+  request.body = R"({"domain":"api.stripe.com","reason":"payments","require_auth":true})";
+  const auto created = call(Method::kPost, "/api/policy/egress/allow", request);
+  ASSERT_TRUE(created) << created.error().message;
+  EXPECT_EQ(created->status, 201U);
+  EXPECT_EQ(created->body,
+            "{\"domain\":\"api.stripe.com\",\"reason\":\"payments\",\"require_auth\":true,\"expires_at\":null,"
+            "\"created_by\":\"me\",\"created_at\":\"2023-11-14T22:13:20Z\",\"hits\":0,\"last_used_at\":null}\n");
+  EXPECT_EQ(call(Method::kPost, "/api/policy/egress/allow", request)->status, 200U);
+}
+
+TEST_F(RoutesTest, ABlockHasNoRequireAuth) {
+  Request request;
+  request.body = R"({"domain":"a.b","require_auth":true})";
+  const auto refused = call(Method::kPost, "/api/policy/egress/block", request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "unknown_field");
+}
+
+TEST_F(RoutesTest, AuditRowsCarryTheirChain) {
+  const auto audit = call(Method::kGet, "/api/audit", {});
+  ASSERT_TRUE(audit);
+  const auto body = ordered_json::parse(audit->body);
+  ASSERT_EQ(body.at("items").size(), 2U);
+  std::vector<std::string> keys;
+  for (const auto& item : body.at("items").at(0).items()) keys.push_back(item.key());
+  EXPECT_THAT(keys, ::testing::ElementsAre("seq", "time", "event", "actor", "namespace", "subject", "detail",
+                                           "prev_hash", "hash"));
+  EXPECT_EQ(body.at("items").at(0).at("prev_hash"), body.at("items").at(1).at("hash"));
+}
+
+class BundlePollTest : public RoutesTest {
+ protected:
+  Result<std::unique_ptr<Poll>> start(Request request) {
+    return std::get<PollStarter>(route(Method::kGet, "/api/bundle").handler)(request);
+  }
+  static std::string tag_of(const Response& response) {
+    for (const auto& [name, value] : response.headers) {
+      if (name == "ETag") return value;
+    }
+    return "";
+  }
+};
+
+TEST_F(BundlePollTest, WithoutATagItAnswersAtOnce) {
+  Request request;
+  request.prefer = {"wait=60"};
+  auto poll = start(request);
+  ASSERT_TRUE(poll) << poll.error().message;
+  EXPECT_EQ((*poll)->wait().count(), 0);
+  const auto answer = (*poll)->attempt(true);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ((*answer)->status, 200U);
+  EXPECT_THAT((*answer)->body, ::testing::HasSubstr(R"(\"namespace\":\"default\")"));
+}
+
+TEST_F(BundlePollTest, HoldsUntilTheContentChangesAndEndsWith304) {
+  Request request;
+  const std::string tag = tag_of((**(*start(request))->attempt(true)));
+  request.if_none_match = {tag};
+  request.prefer = {"wait=5"};
+  auto poll = start(request);
+  ASSERT_TRUE(poll);
+  EXPECT_EQ((*poll)->wait(), std::chrono::seconds(5));
+  int wakes = 0;
+  (*poll)->subscribe([&] { ++wakes; });
+  EXPECT_FALSE((*poll)->attempt(false));
+  const auto unchanged = (*poll)->attempt(true);
+  ASSERT_TRUE(unchanged && *unchanged);
+  EXPECT_EQ((*unchanged)->status, 304U);
+  EXPECT_EQ(tag_of(**unchanged), tag);
+  EXPECT_EQ(wakes, 0);
+  Request change;
+  change.body = R"({"domain":"evil.example"})";
+  ASSERT_TRUE(call(Method::kPost, "/api/policy/egress/block", change));
+  EXPECT_EQ(wakes, 1);
+  const auto changed = (*poll)->attempt(false);
+  ASSERT_TRUE(changed && *changed);
+  EXPECT_EQ((*changed)->status, 200U);
+  EXPECT_NE(tag_of(**changed), tag);
+  poll->reset();
+  EXPECT_EQ(distribution_.waiting(), 0U);
+}
+
+TEST_F(BundlePollTest, AWaitOnADeletedNamespaceEndsWithTheRemedy) {
+  Request request;
+  request.if_none_match = {tag_of((**(*start(request))->attempt(true)))};
+  request.prefer = {"wait=5"};
+  auto poll = start(request);
+  int wakes = 0;
+  (*poll)->subscribe([&] { ++wakes; });
+  ASSERT_FALSE((*poll)->attempt(false));
+  ASSERT_TRUE(namespaces_.remove({"default", false, false, "me"}));
+  EXPECT_EQ(wakes, 1);
+  const auto gone = (*poll)->attempt(false);
+  ASSERT_TRUE(gone);
+  ASSERT_FALSE(*gone);
+  EXPECT_EQ(gone->error().code, "namespace_unknown");
+}
+
+}  // namespace
+}  // namespace egress::server
