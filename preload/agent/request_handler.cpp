@@ -1,0 +1,152 @@
+#include "preload/agent/request_handler.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace asio = boost::asio;
+
+namespace egress {
+namespace {
+
+// Opened anew read-only, so that the receiver can neither map nor write through it what the agent can.
+Expected<UniqueFd> open_read_only(int fd) {
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  UniqueFd copy(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!copy) return fail(ErrorCode::kUnavailable, std::string("cannot share the arena: ") + std::strerror(errno));
+  return copy;
+}
+
+Expected<UniqueFd> make_memory_file(const std::string& text) {
+  UniqueFd fd(::memfd_create("egress-status", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  std::string_view rest = text;
+  while (fd && !rest.empty()) {
+    const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
+    if (written <= 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (!fd || !rest.empty() || ::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
+    return fail(ErrorCode::kUnavailable, std::string("cannot make the status: ") + std::strerror(errno));
+  }
+  return fd;
+}
+
+std::vector<Address> read_addresses(std::span<const std::byte> bytes) {
+  std::vector<Address> addresses(bytes.size() / sizeof(Address));
+  if (!addresses.empty()) std::memcpy(addresses.data(), bytes.data(), addresses.size() * sizeof(Address));
+  return addresses;
+}
+
+Reply render_lookup(const LookupAnswer& answer) {
+  Reply reply;
+  for (const std::string& query : answer.queries) {
+    reply.body += query;
+    reply.body += '\0';
+  }
+  reply.header.text_bytes = static_cast<std::uint32_t>(reply.body.size());
+  reply.header.query_count = static_cast<std::uint16_t>(answer.queries.size());
+  reply.header.address_count = static_cast<std::uint16_t>(answer.addresses.size());
+  reply.body.resize((reply.body.size() + 7) / 8 * 8, '\0');
+  const char* addresses = reinterpret_cast<const char*>(answer.addresses.data());
+  reply.body.append(addresses, answer.addresses.size() * sizeof(Address));
+  return reply;
+}
+static_assert(sizeof(ReplyHeader) + kMaxLookupQueries * (kMaxHostNameBytes + 1) + 8 +
+                  kMaxLookupAddresses * sizeof(Address) <=
+              kMaxReplyBytes);
+
+}  // namespace
+
+RequestHandler::RequestHandler(SessionTable& sessions, ProcessTable& processes, SessionDefaults defaults, Files files,
+                               std::function<std::string(uid_t)> render_status)
+    : sessions_(sessions),
+      processes_(processes),
+      defaults_(std::move(defaults)),
+      hosts_(std::move(files.hosts), HostsFile::parse),
+      resolver_(std::move(files.resolver), ResolverConfig::parse),
+      render_status_(std::move(render_status)) {}
+
+asio::awaitable<Reply> RequestHandler::handle(PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes) {
+  const auto request = decode_request(*bytes);
+  if (!request) co_return make_refusal(ReplyStatus::kRefused, request.error().message);
+  switch (request->kind) {
+    case RequestKind::kHello:
+      co_return co_await hello(peer, bytes);
+    case RequestKind::kLookup:
+      co_return lookup(peer, *request);
+    case RequestKind::kBind:
+      co_return bind(peer, *request);
+    case RequestKind::kStatus:
+      co_return status(peer);
+  }
+  co_return make_refusal(ReplyStatus::kRefused, "unknown request");
+}
+
+asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes) {
+  const auto refuse = [](const Error& error) { return make_refusal(ReplyStatus::kRefused, error.message); };
+  const auto request = decode_request(*bytes);
+  if (!request) co_return refuse(request.error());
+  auto identity = make_session_identity(*request, peer.uid, defaults_);
+  if (!identity) co_return refuse(identity.error());
+  auto found = sessions_.find_or_create(std::move(*identity));
+  if (!found) co_return refuse(found.error());
+  // Held by value: the table may end the session while this waits.
+  const std::shared_ptr<Session> session = (*found)->session;
+  const std::shared_ptr<PolicySync> sync = (*found)->sync;
+  auto ring = create_ring();
+  if (!ring) co_return refuse(ring.error());
+  UniqueFd for_process(::fcntl(ring->get(), F_DUPFD_CLOEXEC, 0));
+  if (!for_process) {
+    co_return make_refusal(ReplyStatus::kRefused, std::string("cannot share the ring: ") + std::strerror(errno));
+  }
+  auto arena = open_read_only(session->arena().fd());
+  if (!arena) co_return refuse(arena.error());
+  if (auto added = processes_.add(peer, session, std::move(*ring)); !added) co_return refuse(added.error());
+
+  co_await sync->wait_for_policy();
+
+  Reply reply = make_refusal(ReplyStatus::kOk, sync->describe_absence());
+  reply.header.session_id = session->id();
+  reply.header.no_policy = static_cast<std::uint8_t>(session->policy()->cause);
+  reply.descriptors.push_back(std::move(*arena));
+  reply.descriptors.push_back(std::move(for_process));
+  co_return reply;
+}
+
+Reply RequestHandler::lookup(const PeerProcess& peer, const Request& request) {
+  const Process* process = processes_.find(peer);
+  if (process == nullptr) return make_refusal(ReplyStatus::kUnknownProcess, "say hello first");
+  if (request.family != AF_UNSPEC && request.family != AF_INET && request.family != AF_INET6) {
+    return make_refusal(ReplyStatus::kRefused, "unknown address family");
+  }
+  EventSource source = process->source;
+  source.pid = peer.key.pid;
+  const NameFiles files{hosts_.get(), resolver_.get()};
+  return render_lookup(process->session->lookup(request.fields[0], request.family, files, source));
+}
+
+Reply RequestHandler::bind(const PeerProcess& peer, const Request& request) {
+  const Process* process = processes_.find(peer);
+  if (process == nullptr) return make_refusal(ReplyStatus::kUnknownProcess, "say hello first");
+  const std::vector<Address> addresses = read_addresses(request.addresses);
+  if (!process->session->bind(request.fields[0], addresses)) {
+    return make_refusal(ReplyStatus::kRefused, "not a host name");
+  }
+  return Reply{};
+}
+
+Reply RequestHandler::status(const PeerProcess& peer) {
+  auto file = make_memory_file(render_status_(peer.uid));
+  if (!file) return make_refusal(ReplyStatus::kRefused, file.error().message);
+  Reply reply;
+  reply.descriptors.push_back(std::move(*file));
+  return reply;
+}
+
+}  // namespace egress

@@ -1,0 +1,66 @@
+#include "preload/agent/session_identity.h"
+
+#include <algorithm>
+
+#include "preload/agent/settings.h"
+#include "shared/bundle/signature.h"
+#include "shared/policy/namespace_path.h"
+
+namespace egress {
+namespace {
+
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > 0x20 && c != 0x7f; });
+}
+
+tl::unexpected<Error> refuse(const char* variable, const std::string& why) {
+  return fail(ErrorCode::kInvalidArgument, std::string(variable) + ": " + why);
+}
+
+std::string text_of(std::string_view field, std::string_view otherwise) {
+  return std::string(field.empty() ? otherwise : field);
+}
+
+}  // namespace
+
+Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid, const SessionDefaults& defaults) {
+  SessionIdentity identity;
+  SessionKey& key = identity.key;
+  key.uid = uid;
+  key.server = text_of(hello.field(HelloField::kServer), kDefaultServer);
+  key.namespace_path = text_of(hello.field(HelloField::kNamespace), kDefaultNamespace);
+  key.workload = hello.field(HelloField::kWorkload);
+  key.labels = hello.field(HelloField::kLabels);
+  key.target = hello.field(HelloField::kTarget);
+  key.token = hello.field(HelloField::kToken);
+  key.resolve = hello.field(HelloField::kResolve);
+  key.bundle_key = text_of(hello.field(HelloField::kBundleKey), defaults.bundle_key);
+  key.ca = text_of(hello.field(HelloField::kCa), defaults.ca);
+
+  auto server = parse_server_url(key.server);
+  if (!server) return refuse("EGRESS_SERVER", server.error().message);
+  identity.server = std::move(*server);
+  if (auto path = parse_namespace_path(key.namespace_path); !path)
+    return refuse("EGRESS_NAMESPACE", path.error().message);
+  if (key.workload.size() > kMaxWorkloadNameBytes || !is_printable(key.workload)) {
+    return refuse("EGRESS_WORKLOAD", "expected at most 253 bytes without blanks or control characters");
+  }
+  if (key.target.size() > kMaxWorkloadNameBytes || !is_printable(key.target)) {
+    return refuse("EGRESS_TARGET", "expected at most 253 bytes without blanks or control characters");
+  }
+  if (!is_printable(key.token)) return refuse("EGRESS_TOKEN", "expected no blanks or control characters");
+  auto labels = parse_labels(key.labels);
+  if (!labels) return refuse("EGRESS_LABELS", labels.error().message);
+  identity.labels = std::move(*labels);
+  auto overrides = ResolveOverrides::parse(key.resolve);
+  if (!overrides) return refuse("EGRESS_RESOLVE", overrides.error().message);
+  identity.overrides = std::move(*overrides);
+  if (!key.bundle_key.empty()) {
+    if (auto trusted = parse_public_key(key.bundle_key); !trusted) {
+      return refuse("EGRESS_BUNDLE_KEY", trusted.error().message);
+    }
+  }
+  return identity;
+}
+
+}  // namespace egress

@@ -1,0 +1,119 @@
+#include "preload/launcher/launch.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "preload/agent/settings.h"
+#include "preload/launcher/agent_connection.h"
+#include "preload/launcher/agent_start.h"
+#include "preload/launcher/child_environment.h"
+#include "preload/launcher/command_path.h"
+#include "preload/launcher/library_path.h"
+#include "preload/launcher/target_inspection.h"
+
+extern char** environ;
+
+namespace egress {
+namespace {
+
+constexpr auto kHelloPatience = std::chrono::milliseconds(6'000);  // the agent waits at most 4 s for a first policy
+
+constexpr std::array<const char*, kHelloFieldCount> kHelloVariables = {
+    "EGRESS_SERVER", "EGRESS_NAMESPACE", "EGRESS_WORKLOAD",   "EGRESS_LABELS", "EGRESS_TARGET",
+    "EGRESS_TOKEN",  "EGRESS_RESOLVE",   "EGRESS_BUNDLE_KEY", "EGRESS_CA"};
+
+void say(const std::string& line) { std::fprintf(stderr, "egress: %s\n", line.c_str()); }
+
+int refuse(const Error& error) {
+  say(error.message);
+  return kExitLaunchFailed;
+}
+
+std::string value_in(const std::vector<std::string>& environment, const std::string& name) {
+  for (const std::string& variable : environment) {
+    if (variable.starts_with(name + "=")) return variable.substr(name.size() + 1);
+  }
+  return {};
+}
+
+std::string describe_session(const nlohmann::json& session) {
+  const bool has_policy = session.value("policy", false);
+  return "namespace " + session.value("namespace", "") + ": " +
+         (has_policy ? "revision " + std::to_string(session.value("revision", 0ull)) + ", " + session.value("mode", "")
+                     : std::string("no policy, everything is denied"));
+}
+
+// Says hello as the command will (it keeps this process's pid), so that the session exists and what it holds can be
+// told.
+void show_session(const AgentSettings& settings, const std::vector<std::string>& environment) {
+  std::array<std::string, kHelloFieldCount> fields;
+  for (std::size_t i = 0; i < fields.size(); ++i) fields[i] = value_in(environment, kHelloVariables[i]);
+  const auto reply = ask_agent(settings.socket_path(), encode_request(RequestKind::kHello, fields), kHelloPatience);
+  if (!reply) return say(reply.error().message);
+  const std::string text = reply->body.substr(0, reply->header.text_bytes);
+  if (reply->header.status != static_cast<std::uint16_t>(ReplyStatus::kOk)) return say("the agent refused: " + text);
+  const std::string server = fields[0].empty() ? std::string(kDefaultServer) : fields[0];
+  say("level preload, server " + server);
+  const auto status = fetch_status(settings.socket_path());
+  if (!status) return say(status.error().message);
+  const auto json = nlohmann::json::parse(*status, nullptr, false);
+  if (!json.is_object() || !json.contains("sessions")) return say("the agent's status cannot be read");
+  for (const auto& session : json["sessions"]) {
+    if (session.value("id", 0ull) == reply->header.session_id) say("  " + describe_session(session));
+  }
+  if (!text.empty()) say("  " + text);
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
+int launch(const LaunchRequest& request) {
+  const auto program = find_command(request.command[0], read_environment);
+  if (!program) {
+    say(program.error().message);
+    return program.error().exit_status;
+  }
+  const auto ourselves = find_program();
+  if (!ourselves) return refuse(ourselves.error());
+  const auto library = find_library(read_environment, ourselves->parent_path());
+  if (!library) return refuse(library.error());
+  const auto settings = load_settings(read_environment, ::geteuid());
+  if (!settings) return refuse(settings.error());
+  for (const std::string& reason : inspect_target(*program)) say("warning: " + reason);
+  if (auto ensured = ensure_agent(*settings, *ourselves); !ensured) return refuse(ensured.error());
+
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  auto with_defaults = request.settings;
+  if (value_in(variables, "EGRESS_LOG").empty()) with_defaults.try_emplace("EGRESS_LOG", "deny");
+  if (value_in(variables, "EGRESS_AGENT").empty()) with_defaults.try_emplace("EGRESS_AGENT", ourselves->string());
+  // Named outright, so that a command that changes XDG_RUNTIME_DIR still finds this agent.
+  with_defaults.try_emplace("EGRESS_RUNTIME_DIR", settings->runtime_dir.string());
+  variables = make_child_environment(variables, library->string(), with_defaults);
+  if (request.progress) show_session(*settings, variables);
+
+  std::vector<std::string> arguments = request.command;
+  ::execve(program->c_str(), pointers_to(arguments).data(), pointers_to(variables).data());
+  // As a shell does, a script without an interpreter line is given to sh.
+  if (errno == ENOEXEC) {
+    arguments[0] = program->string();
+    arguments.insert(arguments.begin(), "/bin/sh");
+    ::execve("/bin/sh", pointers_to(arguments).data(), pointers_to(variables).data());
+  }
+  say(program->string() + ": " + std::strerror(errno));
+  return kExitNotExecutable;
+}
+
+}  // namespace egress

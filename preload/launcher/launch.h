@@ -1,0 +1,23 @@
+// `egress exec`: prepares everything a command needs to run under the policy, then becomes the command, so that its
+// stdio, signals, terminal, process group and exit status are its own.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace egress {
+
+// What went wrong on our side, not the command's.
+inline constexpr int kExitLaunchFailed = 125;
+
+struct LaunchRequest {
+  std::vector<std::string> command;             // never empty
+  std::map<std::string, std::string> settings;  // EGRESS_* to set; empty values leave the caller's
+  bool progress = false;                        // short lines on stderr about session and policy
+};
+
+// Returns an exit status only if the command could not be started; then stderr says why.
+int launch(const LaunchRequest& request);
+
+}  // namespace egress
