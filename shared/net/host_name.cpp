@@ -38,12 +38,14 @@ Expected<std::string> parse_host_name(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) return bad("it holds a NUL byte");
   std::string name(text);
   if (name.back() == '.') name.pop_back();
-  if (std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+  std::transform(name.begin(), name.end(), name.begin(), lower_ascii);
+  const bool has_u_label =
+      std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  if (has_u_label || name.starts_with("xn--") || name.find(".xn--") != std::string::npos) {
     auto converted = to_a_labels(name);
     if (!converted) return tl::unexpected(converted.error());
     name = *std::move(converted);
   }
-  std::transform(name.begin(), name.end(), name.begin(), lower_ascii);
   if (name.empty()) return bad("it is empty");
   if (name.size() > kMaxHostNameBytes) return bad("it is longer than 253 bytes");
   std::size_t label_start = 0;

@@ -24,7 +24,8 @@ struct DocumentHead {
 
 // "MirrordPolicy default/boats", "EgressDomain api.stripe.com": how messages and rules cite a document.
 inline std::string cite(const DocumentHead& head) {
-  return head.kind + " " + (head.namespace_path.empty() ? "" : head.namespace_path + "/") + head.name;
+  if (head.namespace_path.empty()) return head.kind + " " + head.name;
+  return head.kind + " " + head.namespace_path + (head.namespace_path == "/" ? "" : "/") + head.name;
 }
 
 // MirrordPolicy and MirrordClusterPolicy: the outgoing part.
