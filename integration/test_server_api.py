@@ -12,10 +12,13 @@ import pytest
 from conftest import BIN, Server, clean_environment, eventually
 
 
+SERVER = (BIN / "egress-server").resolve()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def built():
     """These tests need the server alone."""
-    assert (BIN / "egress-server").exists(), f"{BIN / 'egress-server'} is missing: build it first (scripts/test does)"
+    assert SERVER.exists(), f"{SERVER} is missing: build it first (scripts/test does)"
 
 
 def in_order(text):
@@ -562,7 +565,7 @@ def test_a_restart_keeps_policy_audit_key_and_etag(server, how):
 # --- the command line -----------------------------------------------------------------------------------------------
 
 def run_server(*arguments):
-    return subprocess.run([BIN / "egress-server", *arguments], env=clean_environment(), stdout=subprocess.PIPE,
+    return subprocess.run([SERVER, *arguments], env=clean_environment(), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
 

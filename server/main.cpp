@@ -2,11 +2,13 @@
 // graceful stop, 2 for options or an environment that it refuses, 1 if it cannot start.
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "server/api/routes.h"
 #include "server/http/http_server.h"
@@ -26,6 +28,16 @@ struct Options {
   std::string data;
   std::string log = "info";
 };
+
+// Each held poll is a descriptor; the soft limit of most systems is 1024. What cannot be raised is no reason to stop.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    spdlog::warn("the limit of open files cannot be raised: {}", std::strerror(errno));
+  }
+}
 
 int complain(int status, const std::string& message) {
   std::fprintf(stderr, "egress-server: %s\n", message.c_str());
@@ -111,6 +123,7 @@ int parse_and_run(int argc, char** argv) {
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a reader of our stdout or stderr that went away
+  raise_descriptor_limit();
   return run(options);
 }
 

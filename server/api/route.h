@@ -1,5 +1,5 @@
 // One line of the route table, and the two kinds of handlers: a function, and a long poll. Both run on worker threads
-// and may block on the store; neither ever runs on an I/O thread.
+// and may block on the store; nothing of them but Poll::wait() and Poll::subscribe() runs on an I/O thread.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ class Poll {
  public:
   virtual ~Poll() = default;
   virtual std::chrono::milliseconds wait() const = 0;  // 0: answer at once
-  // `wake` may be called from any thread, also after the poll is gone.
+  // Must not block. `wake` may be called from any thread, also after the poll is gone.
   virtual void subscribe(std::function<void()> wake) = 0;
   // nullopt: nothing new yet. Never nullopt when `last`.
   virtual std::optional<Result<Response>> attempt(bool last) = 0;

@@ -13,33 +13,13 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <unordered_set>
 
 #include "server/http/http_limits.h"
 #include "server/http/router.h"
+#include "server/http/session_set.h"
 
 namespace egress::server {
-
-class Session;
-
-// The open connections, so that stopping reaches them all. Thread-safe.
-class SessionSet {
- public:
-  // False if there are `max` already.
-  bool add(Session& session, std::size_t max);
-  void remove(Session& session);
-  void stop_all();
-  void cut_all();
-  // Calls `when_empty` once, as soon as there is no session; at once if there is none now.
-  void notify_when_empty(std::function<void()> when_empty);
-
- private:
-  std::mutex mutex_;
-  std::unordered_set<Session*> sessions_;
-  std::function<void()> when_empty_;
-};
 
 // What all sessions share. Outlives them.
 struct SessionHost {

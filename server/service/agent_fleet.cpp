@@ -14,11 +14,9 @@ Result<AgentFleet::Page> AgentFleet::list(const std::string& after, std::size_t 
   auto page = store_.read([&](Reader& reader) {
     Page result;
     result.revision = reader.revision();
-    result.items = reader.agent_statuses(after, limit + 1);
-    if (result.items.size() > limit) {
-      result.items.resize(limit);
-      result.next_after = agent_status_key(result.items.back());
-    }
+    auto statuses = reader.agent_statuses(after, limit);
+    result.items = std::move(statuses.rows);
+    if (statuses.more) result.next_after = agent_status_key(result.items.back());
     return result;
   });
   if (!page) return tl::unexpected(Refusal(page.error()));

@@ -18,7 +18,7 @@ class AuditLog {
     std::vector<AuditRow> rows;             // newest first
     std::optional<std::uint64_t> next_seq;  // continue with before_seq = next_seq; nullopt at the end
   };
-  Result<Page> find(AuditFilter filter);
+  Result<Page> find(const AuditFilter& filter);
 
  private:
   Store& store_;

@@ -136,11 +136,9 @@ Result<Namespaces::Page> Namespaces::list(const std::string& after, std::size_t 
   const UnixMillis now_ms = clock_.now_ms();
   auto page = store_.read([&](Reader& reader) {
     Page result;
-    auto records = reader.namespaces(after, limit + 1);
-    const bool more = records.size() > limit;
-    if (more) records.resize(limit);
-    for (NamespaceRecord& record : records) result.items.push_back(view_of(reader, std::move(record), now_ms));
-    if (more) result.next_after = result.items.back().record.path;
+    auto records = reader.namespaces(after, limit);
+    for (NamespaceRecord& record : records.rows) result.items.push_back(view_of(reader, std::move(record), now_ms));
+    if (records.more) result.next_after = result.items.back().record.path;
     return result;
   });
   if (!page) return tl::unexpected(Refusal(page.error()));

@@ -78,6 +78,14 @@ struct AuditFilter {
   std::size_t limit = 0;
 };
 
+// One page of a listing: at most as many rows as asked for, and at most kMaxPageBytes unless a single row is larger.
+inline constexpr std::size_t kMaxPageBytes = std::size_t{8} << 20;
+template <typename Row>
+struct RowPage {
+  std::vector<Row> rows;
+  bool more = false;  // there are further rows behind the last one
+};
+
 enum class Signal : std::uint8_t { kLogs = 0, kTraces = 1 };
 
 // A received OTLP log record or span. `attributes` holds kAttributeMark key kValueMark value for each, so that any of

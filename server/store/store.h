@@ -32,15 +32,15 @@ class Reader {
   virtual std::vector<RuleUse> rule_uses(std::string_view layer) = 0;
 
   virtual std::optional<NamespaceRecord> find_namespace(std::string_view path) = 0;
-  // Past `after` in the order of paths, at most `limit`.
-  virtual std::vector<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
+  // Past `after` in the order of paths.
+  virtual RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
   virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
   virtual bool has_descendants(std::string_view path) = 0;
 
   virtual std::optional<AuditRow> last_audit_row() = 0;
-  virtual std::vector<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
-  virtual std::vector<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
-  virtual std::vector<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) = 0;
+  virtual RowPage<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
+  virtual RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
+  virtual RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) = 0;
   virtual std::optional<StoredLayer> find_layer(std::string_view hash) = 0;
 };
 
@@ -96,6 +96,7 @@ class Store {
   }
 
  protected:
+  // Bounded in time: a read that takes too long (a scan that no index helps) fails with kUnavailable.
   virtual Expected<void> run_read(const std::function<void(Reader&)>& body) = 0;
   // Commits if `body` returns true.
   virtual Expected<void> run_write(const std::function<bool(Writer&)>& body) = 0;

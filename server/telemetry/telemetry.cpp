@@ -93,8 +93,6 @@ Result<void> Telemetry::ingest(Signal signal, std::string_view json) {
 }
 
 Result<std::string> Telemetry::find(TelemetryFilter filter) {
-  const std::size_t limit = filter.limit;
-  filter.limit = limit + 1;
   for (auto& [key, value] : filter.attributes) {
     key = without_marks(std::move(key));
     value = without_marks(std::move(value));
@@ -102,11 +100,8 @@ Result<std::string> Telemetry::find(TelemetryFilter filter) {
   auto rows = store_.read([&](Reader& reader) { return reader.telemetry(filter); });
   if (!rows) return tl::unexpected(Refusal(rows.error()));
   std::optional<std::uint64_t> next;
-  if (rows->size() > limit) {
-    rows->resize(limit);
-    next = rows->back().id;
-  }
-  return render_rows(shape_of(filter.signal), *rows, next);
+  if (rows->more) next = rows->rows.back().id;
+  return render_rows(shape_of(filter.signal), rows->rows, next);
 }
 
 }  // namespace egress::server

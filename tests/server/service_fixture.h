@@ -30,7 +30,7 @@ class ServiceTest : public ::testing::Test {
   std::vector<AuditRow> audit_rows() {
     AuditFilter filter;
     filter.limit = 1000;
-    return store_->read([&](Reader& reader) { return reader.audit_rows(filter); }).value();
+    return store_->read([&](Reader& reader) { return reader.audit_rows(filter).rows; }).value();
   }
 
   static DomainEntry entry(const std::string& text) { return {parse_host_pattern(text).value().pattern, "", {}}; }

@@ -1,3 +1,4 @@
+#include "server/store/sqlite/page_filler.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
@@ -40,7 +41,7 @@ std::optional<AuditRow> SqliteTransaction::last_audit_row() {
   return read_row(query);
 }
 
-std::vector<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
+RowPage<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
   // Every index ends in seq (the rowid), so that one equality gives the newest rows first without sorting.
   std::string where;
   const auto add = [&](bool present, std::string_view condition) {
@@ -65,10 +66,14 @@ std::vector<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
   if (filter.until_ms) query.bind(*filter.until_ms);
   if (filter.before_seq) query.bind(*filter.before_seq);
   if (filter.text) query.bind(like).bind(like);
-  query.bind(static_cast<std::int64_t>(filter.limit));
-  std::vector<AuditRow> rows;
-  while (query.step()) rows.push_back(read_row(query));
-  return rows;
+  query.bind(static_cast<std::int64_t>(filter.limit + 1));
+  PageFiller<AuditRow> page(filter.limit);
+  while (query.step()) {
+    AuditRow row = read_row(query);
+    const std::size_t size = sizeof row + row.subject.size() + row.detail.size();
+    if (!page.add(std::move(row), size)) break;
+  }
+  return page.take();
 }
 
 void SqliteTransaction::append_audit_row(const AuditRow& row) {

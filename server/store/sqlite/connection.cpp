@@ -8,6 +8,9 @@ namespace {
 // Another process may hold the file for a moment (a backup); longer than this is reported.
 constexpr int kBusyTimeoutMs = 5000;
 
+// How often a running query looks at the clock, in instructions of SQLite's virtual machine: well under a millisecond.
+constexpr int kDeadlineInstructions = 10'000;
+
 ErrorCode code_of(int sqlite_code) {
   switch (sqlite_code & 0xff) {
     case SQLITE_BUSY:
@@ -63,7 +66,18 @@ Expected<void> Connection::execute(const std::string& sql) {
 }
 
 void Connection::set_failure(int code) {
+  if (!failure_ && (code & 0xff) == SQLITE_INTERRUPT) {
+    failure_ = Error{ErrorCode::kUnavailable, "the query took too long and was stopped: narrow it"};
+  }
   if (!failure_) failure_ = Error{code_of(code), std::string("the database failed: ") + sqlite3_errmsg(handle_)};
+}
+
+void Connection::set_deadline(std::optional<std::chrono::steady_clock::time_point> deadline) {
+  deadline_ = deadline;
+  const auto is_past = [](void* self) -> int {
+    return std::chrono::steady_clock::now() >= *static_cast<Connection*>(self)->deadline_ ? 1 : 0;
+  };
+  sqlite3_progress_handler(handle_, deadline ? kDeadlineInstructions : 0, deadline ? +is_past : nullptr, this);
 }
 
 sqlite3_stmt* Connection::prepare_cached(std::string_view sql) {

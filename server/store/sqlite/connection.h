@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,6 +36,9 @@ class Connection {
   void clear_failure() { failure_.reset(); }
   void set_failure(int code);
 
+  // Queries still running then fail with kUnavailable; nullopt: no limit.
+  void set_deadline(std::optional<std::chrono::steady_clock::time_point> deadline);
+
   sqlite3* handle() { return handle_; }
 
  private:
@@ -44,6 +48,7 @@ class Connection {
 
   sqlite3* handle_;
   std::optional<Error> failure_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
   std::unordered_map<std::string, sqlite3_stmt*> statements_;  // by text; finalized with the connection
 };
 

@@ -1,3 +1,4 @@
+#include "server/store/sqlite/page_filler.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
@@ -8,12 +9,12 @@ constexpr std::int64_t kMaxAgentStatuses = 100'000;
 
 }  // namespace
 
-std::vector<AgentStatus> SqliteTransaction::agent_statuses(std::string_view after_key, std::size_t limit) {
+RowPage<AgentStatus> SqliteTransaction::agent_statuses(std::string_view after_key, std::size_t limit) {
   Query query(connection_,
               "SELECT agent_id, namespace, workload, host, offered, active, error, reported_at_ms FROM agent_statuses "
               "WHERE key > ? ORDER BY key LIMIT ?");
-  query.bind(after_key).bind(static_cast<std::int64_t>(limit));
-  std::vector<AgentStatus> statuses;
+  query.bind(after_key).bind(static_cast<std::int64_t>(limit + 1));
+  PageFiller<AgentStatus> page(limit);
   while (query.step()) {
     AgentStatus status;
     status.agent_id = query.text();
@@ -24,9 +25,10 @@ std::vector<AgentStatus> SqliteTransaction::agent_statuses(std::string_view afte
     status.active = query.unsigned_integer();
     status.error = query.text();
     status.reported_at_ms = query.integer();
-    statuses.push_back(std::move(status));
+    const std::size_t size = sizeof status + status.error.size();
+    if (!page.add(std::move(status), size)) break;
   }
-  return statuses;
+  return page.take();
 }
 
 void SqliteTransaction::put_agent_status(const AgentStatus& status) {

@@ -1,3 +1,4 @@
+#include "server/store/sqlite/page_filler.h"
 #include "server/store/sqlite/transaction.h"
 #include "shared/policy/namespace_path.h"
 
@@ -18,6 +19,17 @@ template <typename Enum>
 std::optional<std::int64_t> number_of(std::optional<Enum> value) {
   if (!value) return std::nullopt;
   return static_cast<std::int64_t>(*value);
+}
+
+std::size_t size_of(const std::vector<DomainEntry>& entries) {
+  std::size_t bytes = 0;
+  for (const DomainEntry& entry : entries) bytes += sizeof entry + entry.pattern.text.size() + entry.reason.size();
+  return bytes;
+}
+
+std::size_t size_of(const NamespaceRecord& record) {
+  return sizeof record + record.description.size() + size_of(record.blocked) +
+         (record.allowed ? size_of(*record.allowed) : 0);
 }
 
 // The paths strictly below `path` are those in [first, end): '0' is the character after '/'.
@@ -53,45 +65,48 @@ void SqliteTransaction::read_domains(NamespaceRecord& record, bool allowed_defin
   }
 }
 
-std::vector<NamespaceRecord> SqliteTransaction::read_namespaces(Query& query) {
-  std::vector<NamespaceRecord> records;
-  while (query.step()) {
-    NamespaceRecord record;
-    record.path = query.text();
-    record.description = query.text();
-    const bool allowed_defined = query.integer() != 0;
-    record.mode = enum_of<Mode>(query.optional_integer());
-    record.loopback = enum_of<LoopbackMode>(query.optional_integer());
-    record.lookups = enum_of<LookupMode>(query.optional_integer());
-    record.default_action = enum_of<Action>(query.optional_integer());
-    record.created_at_ms = query.integer();
-    record.updated_at_ms = query.integer();
-    record.revision = query.unsigned_integer();
-    read_domains(record, allowed_defined);
-    records.push_back(std::move(record));
-  }
-  return records;
+NamespaceRecord SqliteTransaction::read_namespace(Query& query) {
+  NamespaceRecord record;
+  record.path = query.text();
+  record.description = query.text();
+  const bool allowed_defined = query.integer() != 0;
+  record.mode = enum_of<Mode>(query.optional_integer());
+  record.loopback = enum_of<LoopbackMode>(query.optional_integer());
+  record.lookups = enum_of<LookupMode>(query.optional_integer());
+  record.default_action = enum_of<Action>(query.optional_integer());
+  record.created_at_ms = query.integer();
+  record.updated_at_ms = query.integer();
+  record.revision = query.unsigned_integer();
+  read_domains(record, allowed_defined);
+  return record;
 }
 
 std::optional<NamespaceRecord> SqliteTransaction::find_namespace(std::string_view path) {
   Query query(connection_, std::string(kColumns) + " WHERE path = ?");
   query.bind(path);
-  auto records = read_namespaces(query);
-  if (records.empty()) return std::nullopt;
-  return std::move(records.front());
+  if (!query.step()) return std::nullopt;
+  return read_namespace(query);
 }
 
-std::vector<NamespaceRecord> SqliteTransaction::namespaces(std::string_view after, std::size_t limit) {
+RowPage<NamespaceRecord> SqliteTransaction::namespaces(std::string_view after, std::size_t limit) {
   Query query(connection_, std::string(kColumns) + " WHERE path > ? ORDER BY path LIMIT ?");
-  query.bind(after).bind(static_cast<std::int64_t>(limit));
-  return read_namespaces(query);
+  query.bind(after).bind(static_cast<std::int64_t>(limit + 1));
+  PageFiller<NamespaceRecord> page(limit);
+  while (query.step()) {
+    NamespaceRecord record = read_namespace(query);
+    const std::size_t size = size_of(record);
+    if (!page.add(std::move(record), size)) break;
+  }
+  return page.take();
 }
 
 std::vector<NamespaceRecord> SqliteTransaction::descendants(std::string_view path) {
   const PathRange range = range_below(path);
   Query query(connection_, std::string(kColumns) + " WHERE path >= ? AND path < ? ORDER BY path");
   query.bind(range.first).bind(range.end);
-  return read_namespaces(query);
+  std::vector<NamespaceRecord> records;
+  while (query.step()) records.push_back(read_namespace(query));
+  return records;
 }
 
 bool SqliteTransaction::has_descendants(std::string_view path) {

@@ -24,7 +24,8 @@ class Rollback {
 
 }  // namespace
 
-Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, std::size_t readers) {
+Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, std::size_t readers,
+ std::chrono::milliseconds read_limit) {
   auto writer = Connection::open(path, Connection::Access::kReadWrite);
   if (!writer) return tl::unexpected(writer.error());
   if (auto done = migrate(**writer); !done) return tl::unexpected(done.error());
@@ -34,7 +35,7 @@ Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path
     if (!reader) return tl::unexpected(reader.error());
     connections.push_back(*std::move(reader));
   }
-  return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), std::move(connections)));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(*std::move(writer), std::move(connections), read_limit));
 }
 
 Expected<void> SqliteStore::run_read(const std::function<void(Reader&)>& body) {
@@ -56,10 +57,12 @@ Expected<void> SqliteStore::run_read(const std::function<void(Reader&)>& body) {
   } give_back{*this, connection};
 
   connection->clear_failure();
+  connection->set_deadline(std::chrono::steady_clock::now() + read_limit_);
   if (auto begun = connection->execute("BEGIN"); !begun) return begun;
   const Rollback rollback(*connection);  // a read has nothing to commit
   SqliteTransaction transaction(*connection);
   body(transaction);
+  connection->set_deadline(std::nullopt);  // not for the rollback
   if (connection->failure()) return tl::unexpected(*connection->failure());
   return {};
 }

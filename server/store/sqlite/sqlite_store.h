@@ -2,6 +2,7 @@
 // on one snapshot and never waits for the writer. Blocks: not for I/O threads.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -13,18 +14,24 @@
 
 namespace egress::server {
 
+inline constexpr std::chrono::milliseconds kReadLimit{10'000};
+
 class SqliteStore final : public Store {
  public:
   // Creates the file if it is missing and brings its schema up to date.
-  static Expected<std::unique_ptr<SqliteStore>> open(const std::string& path, std::size_t readers);
+  static Expected<std::unique_ptr<SqliteStore>> open(const std::string& path, std::size_t readers,
+                                                     std::chrono::milliseconds read_limit = kReadLimit);
 
  protected:
   Expected<void> run_read(const std::function<void(Reader&)>& body) override;
   Expected<void> run_write(const std::function<bool(Writer&)>& body) override;
 
  private:
-  SqliteStore(std::unique_ptr<Connection> writer, std::vector<std::unique_ptr<Connection>> readers)
-      : writer_(std::move(writer)), idle_readers_(std::move(readers)) {}
+  SqliteStore(std::unique_ptr<Connection> writer, std::vector<std::unique_ptr<Connection>> readers,
+              std::chrono::milliseconds read_limit)
+      : read_limit_(read_limit), writer_(std::move(writer)), idle_readers_(std::move(readers)) {}
+
+  const std::chrono::milliseconds read_limit_;
 
   std::mutex write_mutex_;
   std::unique_ptr<Connection> writer_;

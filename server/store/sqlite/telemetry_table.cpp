@@ -1,8 +1,9 @@
+#include "server/store/sqlite/page_filler.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
 
-std::vector<TelemetryRow> SqliteTransaction::telemetry(const TelemetryFilter& filter) {
+RowPage<TelemetryRow> SqliteTransaction::telemetry(const TelemetryFilter& filter) {
   // Attributes are searched in the newest rows first; the caller's limit and time range bound the scan.
   std::string where = " WHERE signal = ?";
   if (filter.since_ms) where += " AND time_ms >= ?";
@@ -21,8 +22,8 @@ std::vector<TelemetryRow> SqliteTransaction::telemetry(const TelemetryFilter& fi
   if (filter.until_ms) query.bind(*filter.until_ms);
   if (filter.before_id) query.bind(*filter.before_id);
   for (const std::string& needle : needles) query.bind(needle);
-  query.bind(static_cast<std::int64_t>(filter.limit));
-  std::vector<TelemetryRow> rows;
+  query.bind(static_cast<std::int64_t>(filter.limit + 1));
+  PageFiller<TelemetryRow> page(filter.limit);
   while (query.step()) {
     TelemetryRow row;
     row.id = query.unsigned_integer();
@@ -34,9 +35,10 @@ std::vector<TelemetryRow> SqliteTransaction::telemetry(const TelemetryFilter& fi
     row.scope = query.text();
     row.record = query.text();
     row.attributes = query.text();
-    rows.push_back(std::move(row));
+    const std::size_t size = sizeof row + row.resource.size() + row.scope.size() + row.record.size();
+    if (!page.add(std::move(row), size)) break;
   }
-  return rows;
+  return page.take();
 }
 
 bool SqliteTransaction::add_telemetry(const TelemetryRow& row) {

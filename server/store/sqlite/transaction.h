@@ -32,7 +32,7 @@ class SqliteTransaction final : public Writer {
 
   // namespaces_table.cpp
   std::optional<NamespaceRecord> find_namespace(std::string_view path) override;
-  std::vector<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) override;
+  RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) override;
   std::vector<NamespaceRecord> descendants(std::string_view path) override;
   bool has_descendants(std::string_view path) override;
   void put_namespace(const NamespaceRecord& record) override;
@@ -40,15 +40,15 @@ class SqliteTransaction final : public Writer {
 
   // audit_table.cpp
   std::optional<AuditRow> last_audit_row() override;
-  std::vector<AuditRow> audit_rows(const AuditFilter& filter) override;
+  RowPage<AuditRow> audit_rows(const AuditFilter& filter) override;
   void append_audit_row(const AuditRow& row) override;
 
   // telemetry_table.cpp
-  std::vector<TelemetryRow> telemetry(const TelemetryFilter& filter) override;
+  RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) override;
   bool add_telemetry(const TelemetryRow& row) override;
 
   // distribution_tables.cpp
-  std::vector<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) override;
+  RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) override;
   void put_agent_status(const AgentStatus& status) override;
   std::optional<StoredLayer> find_layer(std::string_view hash) override;
   void put_layer(const StoredLayer& layer, UnixMillis now_ms) override;
@@ -58,7 +58,7 @@ class SqliteTransaction final : public Writer {
  private:
   std::optional<std::string> find_setting(std::string_view key);
   void put_setting(std::string_view key, std::string_view value);
-  std::vector<NamespaceRecord> read_namespaces(Query& query);
+  NamespaceRecord read_namespace(Query& query);
   void read_domains(NamespaceRecord& record, bool allowed_defined);
   void put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
   // A stored pattern; what cannot be parsed is corruption and fails the transaction.

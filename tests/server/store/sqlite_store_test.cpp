@@ -185,7 +185,7 @@ class AuditFilterTest : public SqliteStoreTest {
   std::vector<std::uint64_t> find(AuditFilter filter) {
     if (filter.limit == 0) filter.limit = 100;
     std::vector<std::uint64_t> seqs;
-    for (const auto& row : read([&](Reader& reader) { return reader.audit_rows(filter); })) seqs.push_back(row.seq);
+    for (const auto& row : read([&](Reader& reader) { return reader.audit_rows(filter).rows; })) seqs.push_back(row.seq);
     return seqs;
   }
 };
@@ -226,7 +226,7 @@ TEST_F(SqliteStoreTest, TelemetryIsDeduplicatedByEventIdWithinASignal) {
   });
   TelemetryFilter filter;
   filter.limit = 10;
-  EXPECT_EQ(read([&](Reader& reader) { return reader.telemetry(filter); }).size(), 3U);
+  EXPECT_EQ(read([&](Reader& reader) { return reader.telemetry(filter).rows; }).size(), 3U);
 }
 
 TEST_F(SqliteStoreTest, TelemetryIsFilteredByWholeAttributes) {
@@ -245,12 +245,57 @@ TEST_F(SqliteStoreTest, TelemetryIsFilteredByWholeAttributes) {
     TelemetryFilter filter;
     filter.limit = 10;
     filter.attributes = std::move(wanted);
-    return read([&](Reader& reader) { return reader.telemetry(filter); }).size();
+    return read([&](Reader& reader) { return reader.telemetry(filter).rows; }).size();
   };
   EXPECT_EQ(count({{"reason", "policy"}}), 1U);
   EXPECT_EQ(count({{"x", "1"}}), 2U);
   EXPECT_EQ(count({{"x", "1"}, {"reason", "policy-2"}}), 1U);
   EXPECT_EQ(count({{"son", "policy"}}), 0U);
+}
+
+TEST_F(SqliteStoreTest, APageIsBoundedInRowsAndInBytes) {
+  constexpr std::size_t kRowBytes = kMaxPageBytes / 2;
+  write([&](Writer& writer) {
+    for (std::uint64_t seq = 1; seq <= 3; ++seq) {
+      AuditRow row;
+      row.seq = seq;
+      row.detail = std::string(seq == 1 ? 2 * kMaxPageBytes : kRowBytes, 'x');
+      writer.append_audit_row(row);
+    }
+  });
+  AuditFilter filter;
+  const auto page = [&](std::size_t limit, std::optional<std::uint64_t> before) {
+    filter.limit = limit;
+    filter.before_seq = before;
+    const auto rows = read([&](Reader& reader) { return reader.audit_rows(filter); });
+    return std::pair(rows.rows.size(), rows.more);
+  };
+  EXPECT_EQ(page(10, {}), std::pair(std::size_t{1}, true)) << "two halves and their overhead are more than a page";
+  EXPECT_EQ(page(10, 3), std::pair(std::size_t{1}, true));
+  EXPECT_EQ(page(10, 2), std::pair(std::size_t{1}, false)) << "a row larger than a page is a page of its own";
+  EXPECT_EQ(page(10, 1), std::pair(std::size_t{0}, false));
+  EXPECT_EQ(page(1, {}), std::pair(std::size_t{1}, true));
+}
+
+TEST_F(SqliteStoreTest, AReadThatTakesTooLongFailsAndTheNextOneWorks) {
+  auto opened = SqliteStore::open(directory_.path() + "/other.db", 1, std::chrono::milliseconds(0));
+  ASSERT_TRUE(opened);
+  const auto fill = (*opened)->write([](Writer& writer) -> Done {
+    for (std::uint64_t seq = 1; seq <= 20'000; ++seq) {
+      AuditRow row;
+      row.seq = seq;
+      writer.append_audit_row(row);
+    }
+    return 0;
+  });
+  ASSERT_TRUE(fill) << "writes have no such limit";
+  AuditFilter filter;
+  filter.limit = 1;
+  filter.text = "not there";
+  const auto slow = (*opened)->read([&](Reader& reader) { return reader.audit_rows(filter); });
+  ASSERT_FALSE(slow);
+  EXPECT_EQ(slow.error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE((*opened)->read([](Reader& reader) { return reader.revision(); }));
 }
 
 TEST_F(SqliteStoreTest, RuleUsesAddUpWithoutOverflow) {
