@@ -5,6 +5,8 @@
 namespace egress {
 namespace {
 
+using evaluation::Destination;
+using evaluation::find_destination;
 using evaluation::is_authenticated;
 using evaluation::kAllowed;
 using evaluation::kBlocked;
@@ -12,11 +14,11 @@ using evaluation::kUnauthenticated;
 using evaluation::outcome_of;
 
 // The first rule, in the order written, that gave `layer` this outcome.
-std::uint32_t find_rule(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate,
-                        std::uint16_t layer, std::uint8_t outcome) noexcept {
+std::uint32_t find_rule(const ConnectTable& table, const ConnectionFacts& facts, const Destination& to,
+                        const Candidate* candidate, std::uint16_t layer, std::uint8_t outcome) noexcept {
   const bool authenticated = is_authenticated(table);
   std::uint32_t first = kNoRule;
-  evaluation::for_each_match(table, facts, candidate, [&](RuleRef rule, const Clause& clause) {
+  evaluation::for_each_match(table, facts, to, candidate, [&](RuleRef rule, const Clause& clause) {
     if (clause.layer == layer && rule.rule < first && outcome_of(clause, authenticated) == outcome) first = rule.rule;
   });
   return first;
@@ -28,16 +30,16 @@ Decision deny(DenyReason reason) noexcept {
   return decision;
 }
 
-Decision deny_by_layer(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate,
-                       std::uint16_t layer, std::uint8_t seen) noexcept {
+Decision deny_by_layer(const ConnectTable& table, const ConnectionFacts& facts, const Destination& to,
+                       const Candidate* candidate, std::uint16_t layer, std::uint8_t seen) noexcept {
   Decision decision = deny(DenyReason::kPolicy);
   decision.layer = layer;
   if ((seen & kBlocked) != 0) {
     decision.by_rule = true;
-    decision.rule = find_rule(table, facts, candidate, layer, kBlocked);
+    decision.rule = find_rule(table, facts, to, candidate, layer, kBlocked);
   } else if ((seen & kUnauthenticated) != 0) {
     decision.reason = DenyReason::kAuthRequired;
-    decision.rule = find_rule(table, facts, candidate, layer, kUnauthenticated);
+    decision.rule = find_rule(table, facts, to, candidate, layer, kUnauthenticated);
   }
   return decision;
 }
@@ -53,13 +55,13 @@ Decision allow_by_layer(std::uint16_t layer, std::uint32_t rule) noexcept {
 
 // The stack's verdict for one candidate. With `loopback_passes`, unmatched denies and the default action are waived.
 // `quarantined` tells whether a layer that enforces in every mode denied.
-Decision judge_stack(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate,
-                     bool loopback_passes, bool& quarantined) noexcept {
+Decision judge_stack(const ConnectTable& table, const ConnectionFacts& facts, const Destination& to,
+                     const Candidate* candidate, bool loopback_passes, bool& quarantined) noexcept {
   const auto layers = table.layers();
   const bool authenticated = is_authenticated(table);
   std::uint8_t seen[kMaxStackLayers];
   for (std::size_t i = 0; i < layers.size(); ++i) seen[i] = 0;
-  evaluation::for_each_match(table, facts, candidate, [&](RuleRef, const Clause& clause) {
+  evaluation::for_each_match(table, facts, to, candidate, [&](RuleRef, const Clause& clause) {
     if (clause.layer < layers.size()) seen[clause.layer] |= outcome_of(clause, authenticated);
   });
 
@@ -81,11 +83,11 @@ Decision judge_stack(const ConnectTable& table, const ConnectionFacts& facts, co
     // Where the mode would let the verdict pass, the quarantine is what stops it, and so what is named.
     const bool enforced = static_cast<Mode>(table.header().mode) == Mode::kEnforcement;
     const std::uint16_t deciding = quarantined && !enforced ? quarantine : denier;
-    return deny_by_layer(table, facts, candidate, deciding, seen[deciding]);
+    return deny_by_layer(table, facts, to, candidate, deciding, seen[deciding]);
   }
   if (allower != kNoLayer) {
     const bool matched = (seen[allower] & kAllowed) != 0;
-    return allow_by_layer(allower, matched ? find_rule(table, facts, candidate, allower, kAllowed) : kNoRule);
+    return allow_by_layer(allower, matched ? find_rule(table, facts, to, candidate, allower, kAllowed) : kNoRule);
   }
   if (loopback_passes || static_cast<Action>(table.header().default_action) == Action::kAllow) {
     return allow_by_layer(kNoLayer, kNoRule);
@@ -96,7 +98,8 @@ Decision judge_stack(const ConnectTable& table, const ConnectionFacts& facts, co
 // The verdict over all names of the address (policy.md section 5, Candidates).
 Decision judge_candidates(const ConnectTable& table, const ConnectionFacts& facts,
                           std::span<const Candidate> candidates, bool loopback_passes, bool& quarantined) noexcept {
-  if (candidates.empty()) return judge_stack(table, facts, nullptr, loopback_passes, quarantined);
+  const Destination to = find_destination(table, facts);
+  if (candidates.empty()) return judge_stack(table, facts, to, nullptr, loopback_passes, quarantined);
   Decision first_allow;
   Decision first_deny;
   bool allowed = false;
@@ -106,7 +109,7 @@ Decision judge_candidates(const ConnectTable& table, const ConnectionFacts& fact
     bool this_quarantined = false;
     Decision decision = deny(DenyReason::kPolicy);
     decision.by_rule = true;
-    if (candidate.labelled) decision = judge_stack(table, facts, &candidate, loopback_passes, this_quarantined);
+    if (candidate.labelled) decision = judge_stack(table, facts, to, &candidate, loopback_passes, this_quarantined);
     decision.name_id = candidate.name_id;
     if (decision.verdict == Verdict::kDeny && decision.by_rule) {
       quarantined = this_quarantined;
@@ -141,7 +144,7 @@ bool is_control_plane(const ConnectTable& table, const ConnectionFacts& facts) n
 
 Decision evaluate_stack(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate) noexcept {
   bool quarantined = false;
-  return judge_stack(table, facts, candidate, false, quarantined);
+  return judge_stack(table, facts, find_destination(table, facts), candidate, false, quarantined);
 }
 
 LayerVerdict evaluate_layer(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate,
@@ -149,16 +152,17 @@ LayerVerdict evaluate_layer(const ConnectTable& table, const ConnectionFacts& fa
   const auto layers = table.layers();
   if (layer >= layers.size()) return {};
   const bool authenticated = is_authenticated(table);
+  const Destination to = find_destination(table, facts);
   std::uint8_t seen = 0;
-  evaluation::for_each_match(table, facts, candidate, [&](RuleRef, const Clause& clause) {
+  evaluation::for_each_match(table, facts, to, candidate, [&](RuleRef, const Clause& clause) {
     if (clause.layer == layer) seen |= outcome_of(clause, authenticated);
   });
   if ((seen & (kBlocked | kUnauthenticated)) != 0) {
-    const Decision denied = deny_by_layer(table, facts, candidate, layer, seen);
+    const Decision denied = deny_by_layer(table, facts, to, candidate, layer, seen);
     return {Vote::kDeny, denied.reason, denied.rule};
   }
   if ((seen & kAllowed) != 0) {
-    return {Vote::kAllow, DenyReason::kNone, find_rule(table, facts, candidate, layer, kAllowed)};
+    return {Vote::kAllow, DenyReason::kNone, find_rule(table, facts, to, candidate, layer, kAllowed)};
   }
   const auto unmatched = static_cast<Vote>(layers[layer].unmatched);
   if (unmatched != Vote::kDeny) return {unmatched, DenyReason::kNone, kNoRule};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "shared/evaluate/evaluate.h"
 #include "shared/net/cidr.h"
@@ -65,12 +66,11 @@ inline std::uint8_t outcome_of(const Clause& clause, bool authenticated) noexcep
 // Calls visit(RuleRef, const Clause&) for each rule whose hosts and addresses match; ports, protocol and expiry are not
 // looked at. `only_blocks` is for an embedded IPv4 address, which may block but never allow.
 template <typename Visit>
-void for_each_destination_match_at(const ConnectTable& table, Address address, const Candidate* candidate,
-                                   bool only_blocks, Visit&& visit) noexcept {
+void for_each_destination_match_at(const ConnectTable& table, std::uint32_t node, Address address,
+                                   const Candidate* candidate, bool only_blocks, Visit&& visit) noexcept {
   const auto clauses = table.clauses();
   const auto nodes = table.nodes();
   const auto members = table.members();
-  std::uint32_t node = table.find_node(address);
   for (int depth = 0; node < nodes.size() && depth < kMaxPrefixChain; ++depth) {
     const PrefixNode& prefix = nodes[node];
     for (std::uint32_t i = 0; i < prefix.members_count; ++i) {
@@ -91,18 +91,36 @@ void for_each_destination_match_at(const ConnectTable& table, Address address, c
   }
 }
 
+// A destination with its place in the address index, which one judgement asks for more than once.
+struct Destination {
+  Address address;
+  std::uint32_t node = kNoNode;
+  std::optional<Address> embedded;
+  std::uint32_t embedded_node = kNoNode;
+  bool link_local = false;
+};
+
+inline Destination find_destination(const ConnectTable& table, const ConnectionFacts& facts) noexcept {
+  Destination destination;
+  if (!facts.has_address) return destination;
+  destination.address = facts.address;
+  destination.node = table.find_node(facts.address);
+  destination.embedded = embedded_ipv4(facts.address);
+  if (destination.embedded) destination.embedded_node = table.find_node(*destination.embedded);
+  destination.link_local =
+      is_link_local(facts.address) || (destination.embedded && is_link_local(*destination.embedded));
+  return destination;
+}
+
 template <typename Visit>
-void for_each_destination_match(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate,
+void for_each_destination_match(const ConnectTable& table, const Destination& to, const Candidate* candidate,
                                 Visit&& visit) noexcept {
   const auto clauses = table.clauses();
-  const Address address = facts.address;
-  const auto embedded = embedded_ipv4(address);
-  const bool link_local = is_link_local(address) || (embedded && is_link_local(*embedded));
   for (const RuleRef rule : table.everywhere()) {
     if (rule.clause < clauses.size()) visit(rule, clauses[rule.clause]);
   }
-  if (facts.has_address) for_each_destination_match_at(table, address, candidate, false, visit);
-  if (embedded) for_each_destination_match_at(table, *embedded, candidate, true, visit);
+  for_each_destination_match_at(table, to.node, to.address, candidate, false, visit);
+  if (to.embedded) for_each_destination_match_at(table, to.embedded_node, *to.embedded, candidate, true, visit);
   if (candidate == nullptr) return;
   for (const RuleRef rule : candidate->label) {
     if (rule.clause >= clauses.size()) continue;
@@ -110,7 +128,7 @@ void for_each_destination_match(const ConnectTable& table, const ConnectionFacts
     if ((clause.flags & Clause::kNeedsAddress) != 0) continue;  // seen above, if at all
     // Link-local addresses are never allowed by a name alone; what such a rule denies for want of authentication it
     // denies there as well.
-    if (link_local && outcome_of(clause, is_authenticated(table)) == kAllowed) continue;
+    if (to.link_local && outcome_of(clause, is_authenticated(table)) == kAllowed) continue;
     visit(rule, clause);
   }
 }
@@ -119,9 +137,9 @@ inline bool is_live(const Clause& clause, UnixMillis now_ms) noexcept { return c
 
 // Calls visit(RuleRef, const Clause&) for each rule that matches.
 template <typename Visit>
-void for_each_match(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate,
-                    Visit&& visit) noexcept {
-  for_each_destination_match(table, facts, candidate, [&](RuleRef rule, const Clause& clause) {
+void for_each_match(const ConnectTable& table, const ConnectionFacts& facts, const Destination& to,
+                    const Candidate* candidate, Visit&& visit) noexcept {
+  for_each_destination_match(table, to, candidate, [&](RuleRef rule, const Clause& clause) {
     if (is_live(clause, facts.now_ms) && matches_ports(table, clause, facts)) visit(rule, clause);
   });
 }

@@ -30,19 +30,20 @@ bool is_reachable_at(const ConnectTable& table, Address address, const Candidate
   facts.port = 1;
   if (is_allowed_at(table, facts, candidate)) return true;
   bool reachable = false;
-  evaluation::for_each_destination_match(table, facts, &candidate, [&](RuleRef, const Clause& clause) {
-    if (reachable || !evaluation::is_live(clause, now_ms)) return;
-    const auto ports = table.ports();
-    for (std::uint32_t i = 0; i < clause.ports_count && !reachable; ++i) {
-      const std::uint64_t index = std::uint64_t{clause.ports_begin} + i;
-      if (index >= ports.size()) return;
-      facts.port = ports[index].first;
-      reachable = is_allowed_at(table, facts, candidate);
-      if (reachable || ports[index].last == 65535) continue;
-      facts.port = static_cast<std::uint16_t>(ports[index].last + 1);
-      reachable = is_allowed_at(table, facts, candidate);
-    }
-  });
+  evaluation::for_each_destination_match(table, evaluation::find_destination(table, facts), &candidate,
+                                         [&](RuleRef, const Clause& clause) {
+                                           if (reachable || !evaluation::is_live(clause, now_ms)) return;
+                                           const auto ports = table.ports();
+                                           for (std::uint32_t i = 0; i < clause.ports_count && !reachable; ++i) {
+                                             const std::uint64_t index = std::uint64_t{clause.ports_begin} + i;
+                                             if (index >= ports.size()) return;
+                                             facts.port = ports[index].first;
+                                             reachable = is_allowed_at(table, facts, candidate);
+                                             if (reachable || ports[index].last == 65535) continue;
+                                             facts.port = static_cast<std::uint16_t>(ports[index].last + 1);
+                                             reachable = is_allowed_at(table, facts, candidate);
+                                           }
+                                         });
   return reachable;
 }
 

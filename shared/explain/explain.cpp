@@ -83,14 +83,16 @@ LayerVote describe(const LinkedStack& stack, std::uint16_t layer, const LayerVer
   return vote;
 }
 
-void add_fixes(const ExplainQuestion& question, const std::vector<DenyReason>& reasons, Explanation& result) {
+void add_fixes(const ExplainQuestion& question, const std::vector<DenyReason>& reasons,
+               std::span<const LayerVotes> layers, Explanation& result) {
   if (result.decision.verdict == Verdict::kAllow) return;
   if (result.decision.reason == DenyReason::kControlPlane) return;  // nothing opens it
   bool granted = false;
   for (std::size_t i = 0; i < result.votes.size(); ++i) {
     if (result.votes[i].vote == Vote::kDeny) result.fixes.push_back(fix_of(result.votes[i], reasons[i], question));
-    // A namespace or a policy that comes to list the destination allows it by that.
-    const bool will_allow = result.votes[i].vote == Vote::kDeny && result.votes[i].rule == "unmatched";
+    // A layer that comes to list the destination allows it by that, and so does an open one that stops blocking it.
+    const bool is_open = i < layers.size() && static_cast<Vote>(layers[i].unmatched) == Vote::kAllow;
+    const bool will_allow = result.votes[i].vote == Vote::kDeny && (is_open || result.votes[i].rule == "unmatched");
     granted = granted || will_allow || result.votes[i].vote == Vote::kAllow;
   }
   if (!granted) result.fixes.push_back(grant(question));
@@ -131,7 +133,7 @@ Expected<Explanation> explain(const LinkedStack& stack, const ExplainQuestion& q
     result.votes.push_back(describe(stack, i, verdict));
     reasons.push_back(verdict.reason);
   }
-  add_fixes(question, reasons, result);
+  add_fixes(question, reasons, table.layers(), result);
   if (!question.address) result.assumes.push_back("no address given: rules with CIDRs do not match");
   if (!named) result.assumes.push_back("no name given: rules with host names do not match");
   return result;

@@ -1,5 +1,6 @@
 #include "shared/manifest/parse.h"
 
+#include <algorithm>
 #include <array>
 
 #include "shared/manifest/document_readers.h"
@@ -85,6 +86,15 @@ DocumentHead read_head(const KindEntry& entry, Fields& document, std::string_vie
   head.name = fields.required_text("name", "a name");
   if (head.name.size() > kMaxNameBytes)
     report.problem(*fields.find("name"), "metadata.name", "is too long", "at most 1024 bytes");
+  // Layers and messages cite a document as "kind namespace/name", which must be unambiguous. What is named by a path or
+  // a domain has rules of its own.
+  const bool is_plain_name = entry.read != read_namespace && entry.read != read_egress_domain;
+  if (is_plain_name && std::any_of(head.name.begin(), head.name.end(), [](char c) {
+        return c == '/' || static_cast<unsigned char>(c) <= ' ' || c == '\x7f';
+      })) {
+    report.problem(*fields.find("name"), "metadata.name", "holds a slash, a space or a control character",
+                   "a name such as no-pastes");
+  }
   const auto home = fields.text("namespace");
   for (const char* ours : {"labels", "annotations"}) fields.find(ours);  // the author's own business
   fields.finish();

@@ -16,7 +16,7 @@ class ReferenceCheck {
   std::vector<Problem> run() {
     for (std::size_t i = 0; i < documents_.size(); ++i) {
       number_ = static_cast<int>(i) + 1;
-      check_unique(head_of(documents_[i]));
+      check_unique(documents_[i]);
       if (const auto* route = std::get_if<EgressL4Route>(&documents_[i])) check_route(*route);
       if (const auto* policy = std::get_if<EgressDenyPolicy>(&documents_[i])) check_deny_policy(*policy);
     }
@@ -28,8 +28,12 @@ class ReferenceCheck {
     problems_.push_back({number_, line, column, std::move(path), std::move(message), std::move(expected)});
   }
 
-  void check_unique(const DocumentHead& head) {
-    const auto [entry, added] = seen_.emplace(std::tuple(head.kind, head.namespace_path, head.name), head.line);
+  // An EgressDomain may be there twice, once to allow and once to block: a block wins, and an export says both.
+  void check_unique(const Document& document) {
+    const DocumentHead& head = head_of(document);
+    const auto* domain = std::get_if<EgressDomain>(&document);
+    const std::string action = domain == nullptr ? std::string() : std::string(name_of(domain->action));
+    const auto [entry, added] = seen_.emplace(std::tuple(head.kind, head.namespace_path, head.name, action), head.line);
     if (!added) {
       add(head.line, 1, "metadata.name",
           cite(head) + " is given twice (first on line " + std::to_string(entry->second) + ")", "each document once");
@@ -80,7 +84,7 @@ class ReferenceCheck {
   const std::vector<Document>& documents_;
   int number_ = 0;
   std::vector<Problem> problems_;
-  std::map<std::tuple<std::string, std::string, std::string>, int> seen_;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, int> seen_;
 };
 
 }  // namespace

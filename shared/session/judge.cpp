@@ -1,5 +1,7 @@
 #include "shared/session/judge.h"
 
+#include <new>
+
 #include "shared/session/arena.h"
 
 namespace egress {
@@ -61,17 +63,18 @@ class Candidates {
     }
   }
 
-  std::span<const Candidate> all() const noexcept { return {candidates_, count_}; }
+  std::span<const Candidate> all() const noexcept { return {reinterpret_cast<const Candidate*>(storage_), count_}; }
 
  private:
   void insert(const SlotCopy& copy, std::int64_t resolved_at_ms) noexcept {
     if (count_ == kMaxNamesPerAddress) return;  // the writer keeps to the limit
+    auto* candidates = reinterpret_cast<Candidate*>(storage_);
     std::size_t at = count_++;
     for (; at > 0 && resolved_at_ms_[at - 1] < resolved_at_ms; --at) {
-      candidates_[at] = candidates_[at - 1];
+      new (&candidates[at]) Candidate(candidates[at - 1]);
       resolved_at_ms_[at] = resolved_at_ms_[at - 1];
     }
-    candidates_[at] = make_candidate(copy);
+    new (&candidates[at]) Candidate(make_candidate(copy));
     resolved_at_ms_[at] = resolved_at_ms;
   }
 
@@ -93,7 +96,8 @@ class Candidates {
   const std::byte* region_;
   std::uint64_t generation_;
   std::size_t count_ = 0;
-  Candidate candidates_[kMaxNamesPerAddress];
+  // Most connections have no candidate or one: the others are never initialised.
+  alignas(Candidate) std::byte storage_[kMaxNamesPerAddress * sizeof(Candidate)];
   std::int64_t resolved_at_ms_[kMaxNamesPerAddress];
 };
 

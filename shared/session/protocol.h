@@ -6,6 +6,7 @@
 //   lookup  a name about to be resolved -> query these names / use these addresses
 //   bind    a name was resolved to these addresses -> they are in the arena now
 //   status  -> one descriptor of a memfd that holds JSON
+//   policy  a policy file for processes without a server, in a sealed memfd (SCM_RIGHTS) -> its name for EGRESS_SERVER
 #pragma once
 
 #include <array>
@@ -29,7 +30,7 @@ inline constexpr std::size_t kMaxFieldBytes = 32 * 1024;
 inline constexpr std::size_t kMaxLookupQueries = 16;
 inline constexpr std::size_t kMaxLookupAddresses = 256;
 
-enum class RequestKind : std::uint16_t { kHello = 1, kLookup = 2, kBind = 3, kStatus = 4 };
+enum class RequestKind : std::uint16_t { kHello = 1, kLookup = 2, kBind = 3, kStatus = 4, kPolicy = 5 };
 
 // What a session is made of. For a bare preload each is the process's EGRESS_* variable, "" if unset.
 enum class HelloField : std::size_t {
@@ -65,6 +66,7 @@ enum class ReplyStatus : std::uint16_t {
 };
 
 // kHello: followed by `text_bytes` of text (not terminated): a line for a person when there is no policy, else nothing.
+// kPolicy: followed by `text_bytes` of text: the policy's name.
 // kLookup: followed by `query_count` names, each terminated by NUL (text_bytes in all), then, at the next multiple of
 // 8, by `address_count` Addresses.
 struct ReplyHeader {

@@ -93,6 +93,14 @@ TEST(ExplainTest, WithoutAnAddressCidrsDoNotMatch) {
   EXPECT_EQ(explain(stack, question)->decision.verdict, Verdict::kAllow);
 }
 
+TEST(ExplainTest, AnOpenLayerThatStopsBlockingNeedsNoGrant) {
+  const Explanation result = ask_about(
+      link({{"gateway:/", Vote::kAllow, false, std::nullopt, {block_hosts({"bad.example"})}}}), "bad.example:443/tcp");
+  EXPECT_EQ(result.decision.verdict, Verdict::kDeny);
+  ASSERT_EQ(result.fixes.size(), 1u);
+  EXPECT_EQ(result.fixes[0].layer, "gateway:/");
+}
+
 TEST(ExplainTest, TheControlPlaneHasNoFix) {
   StackSettings settings;
   settings.control_plane = {{address("127.0.0.1"), 8443}};
