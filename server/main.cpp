@@ -89,15 +89,20 @@ int run(const Options& options) {
   if (!store) return complain(kFailed, store.error().message);
 
   const SystemClock clock;
-  Distribution distribution(**store, clock, *std::move(key));
+  StoredDocuments documents;
+  Distribution distribution(**store, clock, *std::move(key), documents);
   EgressPolicy egress_policy(**store, clock, distribution);
   Namespaces namespaces(**store, clock, distribution);
   ServerMode mode(**store, clock, distribution);
   AuditLog audit(**store);
   Telemetry telemetry(**store, clock);
   AgentFleet fleet(**store, clock);
+  Manifests manifests(**store, clock, distribution, documents);
+  ManifestListing manifest_listing(**store);
+  Explanations explanations(**store, clock, documents);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
-  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet});
+  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
+                                   manifest_listing, explanations});
 }
 
 int parse_and_run(int argc, char** argv) {

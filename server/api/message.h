@@ -19,6 +19,7 @@ struct Request {
   std::vector<NameValue> query;            // percent-decoded, valid UTF-8, in order
   std::vector<std::string> if_none_match;  // field lines
   std::vector<std::string> prefer;
+  std::string accept;
   std::string body;
   std::string actor;  // who asks, as the audit names it
 };

@@ -2,6 +2,7 @@
 
 #include "server/api/domain_fields.h"
 #include "server/service/domain_json.h"
+#include "server/service/namespace_write.h"
 #include "shared/base/time_text.h"
 #include "shared/policy/namespace_path.h"
 
@@ -49,17 +50,6 @@ Json render_view(const NamespaceView& view) {
   item["created_at"] = format_time(record.created_at_ms);
   item["updated_at"] = format_time(record.updated_at_ms);
   return item;
-}
-
-Json render_warnings(const std::vector<Uncovered>& cascade) {
-  Json list = Json::array();
-  for (const Uncovered& uncovered : cascade) {
-    Json warning = Json::object();
-    warning["child"] = uncovered.child;
-    warning["uncovered_domains"] = uncovered.domains;
-    list.push_back(std::move(warning));
-  }
-  return list;
 }
 
 Json list_of(Json item) {
@@ -126,7 +116,7 @@ Result<Response> put_namespace(Namespaces& namespaces, const Request& request) {
   if (!result) return tl::unexpected(result.error());
   Json answer = render_view(result->view);
   if (put.dry_run) answer["dry_run"] = true;
-  if (!result->cascade_warnings.empty()) answer["cascade_warnings"] = render_warnings(result->cascade_warnings);
+  if (!result->cascade_warnings.empty()) answer["cascade_warnings"] = render_cascade(result->cascade_warnings);
   if (!warnings.empty()) answer["warnings"] = warnings;
   return json_response(result->created && !put.dry_run ? 201 : 200, answer);
 }

@@ -33,6 +33,7 @@ using PollStarter = std::function<Result<std::unique_ptr<Poll>>(const Request&)>
 enum class BodyRule {
   kNone,      // a body is refused
   kJson,      // parsed as JSON whatever the Content-Type says (curl -d says form-urlencoded)
+  kManifest,  // YAML or JSON, whatever the Content-Type says
   kOtlpJson,  // Content-Type must be application/json, else 415 (OTLP/HTTP)
 };
 

@@ -3,16 +3,20 @@
 #include "server/api/audit_resource.h"
 #include "server/api/bundle_resource.h"
 #include "server/api/egress_policy_resource.h"
+#include "server/api/explain_resource.h"
 #include "server/api/fields.h"
+#include "server/api/manifests_resource.h"
 #include "server/api/mode_resource.h"
 #include "server/api/namespaces_resource.h"
 #include "server/api/otlp_resource.h"
+#include "shared/manifest/node.h"
 
 namespace egress::server {
 namespace {
 
 constexpr std::size_t kSmallBody = std::size_t{16} << 10;
 constexpr std::size_t kPolicyBody = std::size_t{2} << 20;
+constexpr std::size_t kManifestBody = kMaxManifestTextBytes;
 constexpr std::size_t kTelemetryBody = std::size_t{16} << 20;
 
 Result<Response> get_health(const Request& request) {
@@ -60,6 +64,7 @@ std::vector<Route> make_routes(const Services& services) {
   constexpr Method kDelete = Method::kDelete;
   constexpr BodyRule kNone = BodyRule::kNone;
   constexpr BodyRule kJson = BodyRule::kJson;
+  constexpr BodyRule kManifest = BodyRule::kManifest;
   constexpr BodyRule kOtlp = BodyRule::kOtlpJson;
   constexpr ErrorStyle kRpc = ErrorStyle::kRpcStatus;
 
@@ -73,6 +78,10 @@ std::vector<Route> make_routes(const Services& services) {
       {kGet, "/api/fleet/namespaces", kNone, 0, call(list_namespaces, services.namespaces)},
       {kPost, "/api/fleet/namespaces", kJson, kPolicyBody, call(put_namespace, services.namespaces)},
       {kDelete, "/api/fleet/namespaces", kNone, 0, call(remove_namespace, services.namespaces)},
+      {kGet, "/api/manifests", kNone, 0, call(list_manifests, services.manifest_listing)},
+      {kPost, "/api/manifests", kManifest, kManifestBody, call(apply_manifest, services.manifests)},
+      {kDelete, "/api/manifests", kNone, 0, call(remove_manifest, services.manifests)},
+      {kGet, "/api/explain", kNone, 0, call(get_explanation, services.explanations)},
       {kGet, "/api/mode", kNone, 0, call(get_mode, services.mode)},
       {kPost, "/api/mode", kJson, kSmallBody, call(set_mode, services.mode)},
       {kGet, "/api/audit", kNone, 0, call(list_audit, services.audit)},

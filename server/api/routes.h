@@ -8,6 +8,9 @@
 #include "server/service/agent_fleet.h"
 #include "server/service/audit_log.h"
 #include "server/service/egress_policy.h"
+#include "server/service/explanations.h"
+#include "server/service/manifest_listing.h"
+#include "server/service/manifests.h"
 #include "server/service/namespaces.h"
 #include "server/service/server_mode.h"
 #include "server/telemetry/telemetry.h"
@@ -24,6 +27,9 @@ struct Services {
   Telemetry& telemetry;
   Distribution& distribution;
   AgentFleet& fleet;
+  Manifests& manifests;
+  ManifestListing& manifest_listing;
+  Explanations& explanations;
 };
 
 std::vector<Route> make_routes(const Services& services);

@@ -2,11 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
-#include "server/distribution/layer_source.h"
 #include "server/service/cascade.h"
 #include "server/service/effective_settings.h"
-#include "server/service/egress_policy.h"
-#include "server/service/namespaces.h"
+#include "server/service/egress_layer.h"
+#include "server/service/egress_write.h"
+#include "server/service/namespace_write.h"
+#include "shared/policy/assemble.h"
 #include "shared/policy/namespace_path.h"
 
 namespace egress::server {
@@ -27,6 +28,7 @@ struct Distribution::Sources {
   std::optional<std::vector<EgressEntry>> egress_entries;
   std::vector<NamespaceRecord> chain;  // leaf to root
   std::optional<Mode> server_mode;
+  std::shared_ptr<const DocumentSet> documents;
 };
 
 Result<std::shared_ptr<const Distribution::Stack>> Distribution::current(const std::string& namespace_path) {
@@ -73,7 +75,8 @@ Result<std::shared_ptr<const Distribution::Stack>> Distribution::build(const std
 }
 
 Expected<std::optional<Distribution::Sources>> Distribution::read_sources(const std::string& namespace_path) {
-  return store_.read([&](Reader& reader) -> std::optional<Sources> {
+  using Found = Expected<std::optional<Sources>>;
+  auto found = store_.read([&](Reader& reader) -> Found {
     Sources sources;
     sources.chain = existing_chain(reader, namespace_path);
     if (sources.chain.empty() || sources.chain.front().path != namespace_path) return std::nullopt;
@@ -83,28 +86,43 @@ Expected<std::optional<Distribution::Sources>> Distribution::read_sources(const 
     if (!shelf_.find(std::string(kEgressLayer), sources.egress_revision)) {
       sources.egress_entries = reader.egress_entries();
     }
+    auto documents = documents_.current(reader);
+    if (!documents) return tl::unexpected(documents.error());
+    sources.documents = *std::move(documents);
     return sources;
   });
+  if (!found) return tl::unexpected(found.error());
+  return *std::move(found);
+}
+
+Result<LayerRef> Distribution::find_or_add(const std::string& id, std::uint64_t source_revision,
+                                           const std::function<Layer()>& make) {
+  if (auto found = shelf_.find(id, source_revision)) return *std::move(found);
+  return shelf_.add(make(), source_revision);
 }
 
 Result<std::vector<LayerRef>> Distribution::link_references(const Sources& sources) {
   std::vector<LayerRef> references;
-  if (sources.egress_entries) {
-    auto made = shelf_.add(make_egress_layer(*sources.egress_entries), sources.egress_revision);
+  const auto append = [&](const std::string& id, std::uint64_t source_revision,
+                          const std::function<Layer()>& make) -> Result<void> {
+    auto made = find_or_add(id, source_revision, make);
     if (!made) return tl::unexpected(made.error());
     references.push_back(*std::move(made));
-  } else {
-    // Found while the sources were read, and only replaced under build_mutex_, which is held.
-    references.push_back(*shelf_.find(std::string(kEgressLayer), sources.egress_revision));
-  }
+    return {};
+  };
+  // Without entries the layer was on the shelf when the sources were read, and is only replaced under build_mutex_.
+  auto done = append(std::string(kEgressLayer), sources.egress_revision,
+                     [&] { return make_egress_layer(sources.egress_entries.value()); });
+  if (!done) return tl::unexpected(done.error());
   for (const NamespaceRecord& record : sources.chain) {
-    if (auto found = shelf_.find("namespace:" + record.path, record.revision)) {
-      references.push_back(*std::move(found));
-      continue;
-    }
-    auto made = shelf_.add(make_namespace_layer(record), record.revision);
-    if (!made) return tl::unexpected(made.error());
-    references.push_back(*std::move(made));
+    done = append("namespace:" + record.path, record.revision,
+                  [&] { return make_namespace_layer(record.path, record.allowed, record.blocked); });
+    if (!done) return tl::unexpected(done.error());
+  }
+  const auto policies = assemble_policy_layers(sources.documents->documents, sources.chain.front().path);
+  for (const Layer& layer : policies.layers) {
+    done = append(layer.id, sources.documents->revision, [&] { return layer; });
+    if (!done) return tl::unexpected(done.error());
   }
   return references;
 }

@@ -2,6 +2,7 @@
 // policy changes, and the waking of those who wait for one (control-plane.md, "Distribution"). Thread-safe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -12,6 +13,7 @@
 #include "server/distribution/waiters.h"
 #include "server/service/policy_observer.h"
 #include "server/service/refusal.h"
+#include "server/service/stored_documents.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
 #include "shared/bundle/manifest.h"
@@ -20,8 +22,8 @@ namespace egress::server {
 
 class Distribution final : public PolicyObserver {
  public:
-  Distribution(Store& store, const Clock& clock, SigningKey key)
-      : store_(store), clock_(clock), key_(std::move(key)), shelf_(store, clock) {}
+  Distribution(Store& store, const Clock& clock, SigningKey key, StoredDocuments& documents)
+      : store_(store), clock_(clock), key_(std::move(key)), documents_(documents), shelf_(store, clock) {}
 
   // The policy of a namespace, for no workload in particular: `manifest.workload` is empty.
   struct Stack {
@@ -50,11 +52,14 @@ class Distribution final : public PolicyObserver {
   Result<std::shared_ptr<const Stack>> build(const std::string& namespace_path);
   Expected<std::optional<Sources>> read_sources(const std::string& namespace_path);
   Result<std::vector<LayerRef>> link_references(const Sources& sources);
+  Result<LayerRef> find_or_add(const std::string& id, std::uint64_t source_revision,
+                               const std::function<Layer()>& make);
   void report_gaps(const std::string& namespace_path, const std::vector<NamespaceRecord>& chain);
 
   Store& store_;
   const Clock& clock_;
   const SigningKey key_;
+  StoredDocuments& documents_;
   LayerShelf shelf_;
   Waiters waiters_;
 

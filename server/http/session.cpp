@@ -185,6 +185,7 @@ Session::Plan Session::plan_request() const {
   }
   plan.route = match.route;
   plan.request.captures = std::move(match.captures);
+  plan.request.accept = std::string(field(http::field::accept));
   plan.refusal = check_body(*plan.route);
   for (const auto& header : parser_->get()) {
     if (header.name() == http::field::if_none_match) plan.request.if_none_match.emplace_back(view_of(header.value()));

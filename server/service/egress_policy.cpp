@@ -1,38 +1,12 @@
 #include "server/service/egress_policy.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "server/service/audit_chain.h"
 #include "shared/base/time_text.h"
-#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json render_detail(const EgressEntry& entry) {
-  Json detail = Json::object();
-  detail["domain"] = format_host_pattern(entry.pattern);
-  detail["action"] = name_of(entry.action);
-  detail["reason"] = entry.reason;
-  if (entry.action == Action::kAllow) detail["require_auth"] = entry.require_auth;
-  detail["expires_at"] = entry.expires_at_ms ? Json(format_time(*entry.expires_at_ms)) : Json(nullptr);
-  return detail;
-}
-
-AuditEvent audit_event(std::string event, const EgressEntry& entry, const std::string& actor) {
-  AuditEvent audit;
-  audit.event = std::move(event);
-  audit.actor = actor;
-  audit.namespace_path = std::string(kRootNamespace);
-  audit.subject = format_host_pattern(entry.pattern);
-  audit.host = audit.subject;
-  audit.layer = std::string(kEgressLayer);
-  return audit;
-}
 
 void add_use(EgressPolicy::ListedEntry& listed, const std::vector<RuleUse>& uses) {
   const std::string name = rule_name(listed.entry.action, listed.entry.pattern);
@@ -44,10 +18,6 @@ void add_use(EgressPolicy::ListedEntry& listed, const std::vector<RuleUse>& uses
 }
 
 }  // namespace
-
-std::string rule_name(Action action, const HostPattern& pattern) {
-  return (action == Action::kAllow ? "allow " : "block ") + format_host_pattern(pattern);
-}
 
 Result<std::vector<EgressPolicy::ListedEntry>> EgressPolicy::list() {
   auto listed = store_.read([](Reader& reader) {
@@ -88,11 +58,8 @@ Result<EgressPolicy::PutResult> EgressPolicy::put(const Put& put) {
     put.reason.apply_to(entry.reason);
     put.require_auth.apply_to(entry.require_auth);
     put.expires_at_ms.apply_to(entry.expires_at_ms);
-    writer.put_egress_entry(entry);
     revision = writer.bump_revision(now_ms, put.actor, rule_name(entry.action, entry.pattern));
-    writer.touch_egress(revision);
-    const char* event = put.action == Action::kAllow ? "policy_allow" : "policy_block";
-    append_audit(writer, now_ms, audit_event(event, entry, put.actor), render_detail(entry));
+    write_egress_entry(writer, entry, revision, put.actor, now_ms);
     add_use(done.listed, writer.rule_uses(kEgressLayer));
     return done;
   });
@@ -110,11 +77,8 @@ Result<EgressEntry> EgressPolicy::remove(Action action, const HostPattern& patte
                     format_host_pattern(pattern) + " is not in the " + (action == Action::kAllow ? "allow" : "block") +
                         " list of the global egress table");
     }
-    writer.remove_egress_entry(action, pattern);
-    writer.forget_rule_use(kEgressLayer, rule_name(action, pattern));
     revision = writer.bump_revision(now_ms, actor, "remove " + rule_name(action, pattern));
-    writer.touch_egress(revision);
-    append_audit(writer, now_ms, audit_event("policy_removed", *stored, actor), render_detail(*stored));
+    erase_egress_entry(writer, *stored, revision, actor, now_ms);
     return *std::move(stored);
   });
   if (result) observer_.policy_changed({revision, std::nullopt});

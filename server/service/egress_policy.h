@@ -7,17 +7,13 @@
 #include <vector>
 
 #include "server/service/change.h"
+#include "server/service/egress_write.h"
 #include "server/service/policy_observer.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
 
 namespace egress::server {
-
-// How decisions cite the rule of an entry: "allow api.stripe.com".
-std::string rule_name(Action action, const HostPattern& pattern);
-
-inline constexpr std::string_view kEgressLayer = "egress";
 
 class EgressPolicy {
  public:

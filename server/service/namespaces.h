@@ -75,7 +75,4 @@ class Namespaces {
   PolicyObserver& observer_;
 };
 
-// The refusal of every call that names a namespace which does not exist.
-tl::unexpected<Refusal> refuse_unknown_namespace(const std::string& path);
-
 }  // namespace egress::server

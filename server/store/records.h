@@ -47,6 +47,26 @@ struct NamespaceRecord {
   std::uint64_t revision = 0;  // of the last change
 };
 
+// A policy document as it was applied; (kind, namespace, name) is its identity. Namespaces and EgressDomains are not
+// kept as documents: their tables are the one truth.
+struct DocumentRecord {
+  std::string kind;
+  std::string namespace_path;  // empty: the kind lives in none
+  std::string name;
+  std::string source;           // a YAML stream of this one document
+  std::int64_t first_line = 0;  // of `source` within the stream that was applied
+  std::string created_by;
+  UnixMillis created_at_ms = 0;
+  UnixMillis updated_at_ms = 0;
+  std::uint64_t revision = 0;  // of the last change
+};
+
+struct DocumentFilter {
+  std::optional<std::string> kind{};
+  std::optional<std::string> namespace_path{};
+  std::optional<std::string> name{};
+};
+
 struct AuditRow {
   std::uint64_t seq = 0;
   UnixMillis time_ms = 0;

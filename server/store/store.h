@@ -37,6 +37,12 @@ class Reader {
   virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
   virtual bool has_descendants(std::string_view path) = 0;
 
+  virtual std::size_t namespace_count() = 0;
+
+  virtual std::uint64_t documents_revision() = 0;  // of the newest change of any document
+  // By kind, namespace, name.
+  virtual std::vector<DocumentRecord> documents(const DocumentFilter& filter) = 0;
+
   virtual std::optional<AuditRow> last_audit_row() = 0;
   virtual RowPage<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
   virtual RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
@@ -58,6 +64,10 @@ class Writer : public Reader {
 
   virtual void put_namespace(const NamespaceRecord& record) = 0;
   virtual bool remove_namespace(std::string_view path) = 0;
+
+  virtual void put_document(const DocumentRecord& record) = 0;
+  virtual bool remove_document(std::string_view kind, std::string_view namespace_path, std::string_view name) = 0;
+  virtual void touch_documents(std::uint64_t revision) = 0;
 
   virtual void append_audit_row(const AuditRow& row) = 0;
   // False, and nothing stored, if a record of the signal with the same event id is there already.

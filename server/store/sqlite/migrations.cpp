@@ -124,6 +124,22 @@ CREATE TABLE layers (
   created_at_ms INTEGER NOT NULL
 ) STRICT;
 )sql",
+    // 2: policy documents.
+    R"sql(
+CREATE TABLE documents (
+  kind          TEXT NOT NULL,
+  namespace     TEXT NOT NULL,
+  name          TEXT NOT NULL,
+  source        TEXT NOT NULL,
+  first_line    INTEGER NOT NULL,
+  created_by    TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  revision      INTEGER NOT NULL,
+  PRIMARY KEY (kind, namespace, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX documents_by_namespace ON documents (namespace);
+)sql",
 };
 
 Expected<int> read_version(Connection& connection) {

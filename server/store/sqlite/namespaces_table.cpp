@@ -116,6 +116,11 @@ bool SqliteTransaction::has_descendants(std::string_view path) {
   return query.step();
 }
 
+std::size_t SqliteTransaction::namespace_count() {
+  Query query(connection_, "SELECT count(*) FROM namespaces");
+  return query.step() ? static_cast<std::size_t>(query.unsigned_integer()) : 0;
+}
+
 void SqliteTransaction::put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries) {
   std::int64_t position = 0;
   for (const DomainEntry& entry : entries) {

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kModeKey = "mode";
 constexpr std::string_view kEgressRevisionKey = "egress_revision";
+constexpr std::string_view kDocumentsRevisionKey = "documents_revision";
 
 }  // namespace
 
@@ -29,14 +30,18 @@ std::uint64_t SqliteTransaction::revision() {
   return query.step() ? query.unsigned_integer() : 0;
 }
 
-std::uint64_t SqliteTransaction::egress_revision() {
-  const auto text = find_setting(kEgressRevisionKey);
+std::uint64_t SqliteTransaction::find_revision_setting(std::string_view key) {
+  const auto text = find_setting(key);
   if (!text) return 0;
   std::uint64_t number = 0;
   const auto [end, code] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (code != std::errc{} || end != text->data() + text->size()) connection_.set_failure(SQLITE_CORRUPT);
   return number;
 }
+
+std::uint64_t SqliteTransaction::egress_revision() { return find_revision_setting(kEgressRevisionKey); }
+
+std::uint64_t SqliteTransaction::documents_revision() { return find_revision_setting(kDocumentsRevisionKey); }
 
 std::optional<Mode> SqliteTransaction::server_mode() {
   const auto text = find_setting(kModeKey);
@@ -59,6 +64,10 @@ std::uint64_t SqliteTransaction::bump_revision(UnixMillis now_ms, std::string_vi
 
 void SqliteTransaction::touch_egress(std::uint64_t revision) {
   put_setting(kEgressRevisionKey, std::to_string(revision));
+}
+
+void SqliteTransaction::touch_documents(std::uint64_t revision) {
+  put_setting(kDocumentsRevisionKey, std::to_string(revision));
 }
 
 void SqliteTransaction::set_server_mode(Mode mode) { put_setting(kModeKey, name_of(mode)); }

@@ -25,7 +25,7 @@ class Rollback {
 }  // namespace
 
 Expected<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, std::size_t readers,
- std::chrono::milliseconds read_limit) {
+                                                         std::chrono::milliseconds read_limit) {
   auto writer = Connection::open(path, Connection::Access::kReadWrite);
   if (!writer) return tl::unexpected(writer.error());
   if (auto done = migrate(**writer); !done) return tl::unexpected(done.error());

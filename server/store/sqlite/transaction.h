@@ -18,7 +18,9 @@ class SqliteTransaction final : public Writer {
   std::uint64_t egress_revision() override;
   std::optional<Mode> server_mode() override;
   std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) override;
+  std::uint64_t documents_revision() override;
   void touch_egress(std::uint64_t revision) override;
+  void touch_documents(std::uint64_t revision) override;
   void set_server_mode(Mode mode) override;
 
   // egress_table.cpp
@@ -37,6 +39,13 @@ class SqliteTransaction final : public Writer {
   bool has_descendants(std::string_view path) override;
   void put_namespace(const NamespaceRecord& record) override;
   bool remove_namespace(std::string_view path) override;
+
+  std::size_t namespace_count() override;
+
+  // documents_table.cpp
+  std::vector<DocumentRecord> documents(const DocumentFilter& filter) override;
+  void put_document(const DocumentRecord& record) override;
+  bool remove_document(std::string_view kind, std::string_view namespace_path, std::string_view name) override;
 
   // audit_table.cpp
   std::optional<AuditRow> last_audit_row() override;
@@ -57,6 +66,7 @@ class SqliteTransaction final : public Writer {
 
  private:
   std::optional<std::string> find_setting(std::string_view key);
+  std::uint64_t find_revision_setting(std::string_view key);  // 0 if it was never put
   void put_setting(std::string_view key, std::string_view value);
   NamespaceRecord read_namespace(Query& query);
   void read_domains(NamespaceRecord& record, bool allowed_defined);

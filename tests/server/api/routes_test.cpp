@@ -31,15 +31,19 @@ class RoutesTest : public ServiceTest {
     return std::get<Handler>(route(method, pattern).handler)(request);
   }
 
-  Distribution distribution_{*store_, clock_, SigningKey::generate()};
+  StoredDocuments documents_;
+  Distribution distribution_{*store_, clock_, SigningKey::generate(), documents_};
   EgressPolicy egress_{*store_, clock_, distribution_};
   Namespaces namespaces_{*store_, clock_, distribution_};
   ServerMode mode_{*store_, clock_, distribution_};
   AuditLog audit_{*store_};
   Telemetry telemetry_{*store_, clock_};
   AgentFleet fleet_{*store_, clock_};
-  std::vector<Route> routes_ =
-      make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_, fleet_});
+  Manifests manifests_{*store_, clock_, distribution_, documents_};
+  ManifestListing manifest_listing_{*store_};
+  Explanations explanations_{*store_, clock_, documents_};
+  std::vector<Route> routes_ = make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_,
+                                            fleet_, manifests_, manifest_listing_, explanations_});
 };
 
 TEST_F(RoutesTest, NoTwoRoutesAreTheSame) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "server/service/egress_policy.h"
+#include "server/service/manifests.h"
 #include "server/service/namespaces.h"
 #include "shared/compile/compiled_layer.h"
 #include "tests/server/service_fixture.h"
@@ -38,6 +39,12 @@ class DistributionTest : public ServiceTest {
     put.pattern = parse_host_pattern(domain).value().pattern;
     ASSERT_TRUE(egress_.put(put));
   }
+  void apply(const std::string& manifest) {
+    ManifestPut put;
+    put.text = manifest;
+    const auto done = manifests_.apply(put);
+    ASSERT_TRUE(done) << done.error().message;
+  }
   std::vector<std::string> stack_of(const std::string& path) {
     std::vector<std::string> ids;
     const auto stack = distribution_.current(path);
@@ -49,9 +56,11 @@ class DistributionTest : public ServiceTest {
   std::string tag_of(const std::string& path) { return distribution_.current(path).value()->tag; }
 
   const SigningKey key_ = SigningKey::generate();
-  Distribution distribution_{*store_, clock_, key_};
+  StoredDocuments documents_;
+  Distribution distribution_{*store_, clock_, key_, documents_};
   Namespaces namespaces_{*store_, clock_, distribution_};
   EgressPolicy egress_{*store_, clock_, distribution_};
+  Manifests manifests_{*store_, clock_, distribution_, documents_};
 };
 
 TEST_F(DistributionTest, TheStackIsTheGlobalTableThenLeafToRootWithoutMissingAncestors) {
@@ -60,6 +69,36 @@ TEST_F(DistributionTest, TheStackIsTheGlobalTableThenLeafToRootWithoutMissingAnc
   EXPECT_THAT(stack_of("prod/payments/eu"),
               ElementsAre("egress", "namespace:prod/payments/eu", "namespace:prod", "namespace:/"));
   EXPECT_THAT(stack_of("/"), ElementsAre("egress", "namespace:/"));
+}
+
+TEST_F(DistributionTest, DocumentsJoinTheStackBehindTheNamespaces) {
+  allow("prod/a", {"a.example"});
+  const std::string before = tag_of("prod/a");
+  const std::string elsewhere = tag_of("default");
+  apply(
+      "apiVersion: clrk.apoxy.dev/v1alpha1\nkind: EgressGateway\nmetadata: {name: g, namespace: prod}\n"
+      "spec: {listeners: [{name: tcp, protocol: TCP}]}\n---\n"
+      "apiVersion: policies.mirrord.metalbear.co/v1alpha\nkind: MirrordPolicy\n"
+      "metadata: {name: p, namespace: prod/a}\nspec: {network: {outgoing: {block: [{ports: [{port: 22}]}]}}}\n");
+  EXPECT_THAT(stack_of("prod/a"),
+              ElementsAre("egress", "namespace:prod/a", "namespace:/", "mirrord:prod/a/p", "gateway:prod"));
+  EXPECT_NE(tag_of("prod/a"), before);
+  EXPECT_EQ(tag_of("default"), elsewhere) << "no document is attached above it";
+}
+
+TEST_F(DistributionTest, ADocumentThatChangesWakesThoseWhoseStackItIsIn) {
+  allow("prod", {"a.example"});
+  int woken = 0;
+  int others = 0;
+  auto subscription = distribution_.subscribe("prod", [&] { ++woken; });
+  subscription.hold(tag_of("prod"));
+  auto other = distribution_.subscribe("default", [&] { ++others; });
+  other.hold(tag_of("default"));
+  apply(
+      "apiVersion: clrk.apoxy.dev/v1alpha1\nkind: EgressGateway\nmetadata: {name: g, namespace: prod}\n"
+      "spec: {listeners: [{name: tcp, protocol: TCP}]}\n");
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(others, 0);
 }
 
 TEST_F(DistributionTest, TheManifestIsSignedAndItsLayersAreFetchableByHash) {
@@ -125,7 +164,7 @@ TEST_F(DistributionTest, AnOldLayerCanStillBeFetched) {
 
 TEST_F(DistributionTest, AnotherServerOnTheSameStoreMakesTheSameTag) {
   allow("prod", {"a.example"});
-  Distribution other(*store_, clock_, key_);
+  Distribution other(*store_, clock_, key_, documents_);
   EXPECT_EQ(other.current("prod").value()->tag, tag_of("prod"));
 }
 

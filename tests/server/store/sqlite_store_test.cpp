@@ -185,7 +185,8 @@ class AuditFilterTest : public SqliteStoreTest {
   std::vector<std::uint64_t> find(AuditFilter filter) {
     if (filter.limit == 0) filter.limit = 100;
     std::vector<std::uint64_t> seqs;
-    for (const auto& row : read([&](Reader& reader) { return reader.audit_rows(filter).rows; })) seqs.push_back(row.seq);
+    for (const auto& row : read([&](Reader& reader) { return reader.audit_rows(filter).rows; }))
+      seqs.push_back(row.seq);
     return seqs;
   }
 };
@@ -339,6 +340,58 @@ TEST_F(SqliteStoreTest, AReadSeesOneSnapshot) {
   EXPECT_EQ(seen->first, seen->second);
 }
 
+TEST_F(SqliteStoreTest, DocumentsAreFoundByAnyPartOfTheirIdentity) {
+  const auto document = [](const std::string& kind, const std::string& path, const std::string& name) {
+    DocumentRecord record;
+    record.kind = kind;
+    record.namespace_path = path;
+    record.name = name;
+    record.source = "text of " + name;
+    record.first_line = 7;
+    record.created_by = "me";
+    record.created_at_ms = record.updated_at_ms = 1;
+    record.revision = 2;
+    return record;
+  };
+  write([&](Writer& writer) {
+    for (const auto& [kind, path, name] : {std::tuple("B", "/", "x"), {"A", "prod", "y"}, {"A", "", "x"}}) {
+      writer.put_document(document(kind, path, name));
+    }
+    DocumentRecord again = document("B", "/", "x");
+    again.source = "newer";
+    again.created_by = "you";
+    again.created_at_ms = again.updated_at_ms = 5;
+    writer.put_document(again);
+    writer.touch_documents(9);
+  });
+  const auto names = [&](const DocumentFilter& filter) {
+    std::vector<std::string> found;
+    read([&](Reader& reader) {
+      for (const DocumentRecord& one : reader.documents(filter))
+        found.push_back(one.kind + one.namespace_path + one.name);
+      return 0;
+    });
+    return found;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names({}), (Names{"Ax", "Aprody", "B/x"}));
+  EXPECT_EQ(names({"A", {}, {}}), (Names{"Ax", "Aprody"}));
+  EXPECT_EQ(names({{}, "", {}}), Names{"Ax"});
+  EXPECT_EQ(names({{}, {}, "x"}), (Names{"Ax", "B/x"}));
+  const auto stored = read([](Reader& reader) { return reader.documents({"B", "/", "x"}); });
+  ASSERT_EQ(stored.size(), 1U);
+  EXPECT_EQ(stored[0].source, "newer");
+  EXPECT_EQ(stored[0].created_by, "me") << "who made it stays";
+  EXPECT_EQ(stored[0].created_at_ms, 1);
+  EXPECT_EQ(stored[0].updated_at_ms, 5);
+  EXPECT_EQ(read([](Reader& reader) { return reader.documents_revision(); }), 9U);
+  write([](Writer& writer) {
+    EXPECT_TRUE(writer.remove_document("B", "/", "x"));
+    EXPECT_FALSE(writer.remove_document("B", "/", "x"));
+  });
+  EXPECT_EQ(names({"B", {}, {}}), Names{});
+}
+
 TEST(MigrationsTest, RefusesADatabaseFromTheFuture) {
   TemporaryDirectory directory;
   const std::string path = directory.path() + "/egress.db";
@@ -350,6 +403,30 @@ TEST(MigrationsTest, RefusesADatabaseFromTheFuture) {
   const auto store = SqliteStore::open(path, 1);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, ErrorCode::kCorrupt);
+}
+
+TEST(MigrationsTest, ADatabaseOfTheFirstSchemaGainsDocumentsAndKeepsItsPolicy) {
+  TemporaryDirectory directory;
+  const std::string path = directory.path() + "/egress.db";
+  {
+    auto store = SqliteStore::open(path, 1);
+    ASSERT_TRUE(store);
+    const auto done = (*store)->write([&](Writer& writer) -> Done {
+      writer.bump_revision(1, "me", "x");
+      return 0;
+    });
+    ASSERT_TRUE(done);
+  }
+  {
+    auto connection = Connection::open(path, Connection::Access::kReadWrite);
+    ASSERT_TRUE(connection);
+    ASSERT_TRUE((*connection)->execute("DROP TABLE documents; PRAGMA user_version=1"));
+  }
+  const auto store = SqliteStore::open(path, 1);
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ((*store)->read([](Reader& reader) { return reader.revision(); }), 1U);
+  EXPECT_EQ((*store)->read([](Reader& reader) { return reader.documents({}).size(); }), 0U);
+  EXPECT_EQ((*store)->read([](Reader& reader) { return reader.documents_revision(); }), 0U);
 }
 
 TEST(MigrationsTest, RefusesAFileThatIsNoDatabase) {
