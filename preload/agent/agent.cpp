@@ -72,13 +72,14 @@ struct Agent::Parts {
                  .pool = pool,
                  .intake = intake,
                  .store = store,
+                 .policies = policies,
                  .clock = clock,
                  .agent_id = std::move(agent_id),
                  .host_name = read_host_name(),
                  .before_publish = [this](Session& session) { processes.drain(session); }},
         processes(loop.get_executor(), clock),
         sessions(services),
-        handler(sessions, processes, {settings.bundle_key, settings.ca}, std::move(files),
+        handler(sessions, processes, services, {settings.bundle_key, settings.ca}, std::move(files),
                 [this](uid_t viewer) { return render_status(facts, sessions, processes, viewer); }),
         signals(loop, SIGTERM, SIGINT),
         housekeeping(loop),
@@ -94,6 +95,7 @@ struct Agent::Parts {
   BundleStore store;
   KeyPin pins;
   BundleIntake intake;
+  PolicyRegistry policies;
   asio::thread_pool pool{kPoolThreads};
   asio::io_context loop{1};
   SyncServices services;
@@ -124,8 +126,8 @@ Expected<std::unique_ptr<Agent>> Agent::create(AgentSettings settings, const Clo
   raise_descriptor_limit();
   auto parts = std::make_unique<Parts>(std::move(settings), clock, std::move(*agent_id), std::move(files));
   if (auto opened = parts->store.open(); !opened) return tl::unexpected(opened.error());
-  auto handle = [handler = &parts->handler](PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes) {
-    return handler->handle(peer, std::move(bytes));
+  auto handle = [handler = &parts->handler](PeerProcess peer, std::shared_ptr<const ReceivedRequest> received) {
+    return handler->handle(peer, std::move(received));
   };
   auto socket = AgentSocket::listen(parts->loop.get_executor(), parts->settings.socket_path(),
                                     parts->settings.shared ? 0666 : 0600, std::move(handle));

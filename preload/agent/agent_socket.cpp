@@ -67,6 +67,30 @@ bool send_reply(int socket, const Reply& reply) {
   return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
+// nullptr if there is none. Descriptors past the first are not received, so the kernel closes them.
+std::shared_ptr<const ReceivedRequest> receive_message(int socket, std::vector<std::byte>& scratch) {
+  iovec part{scratch.data(), scratch.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = CMSG_LEN(sizeof(int));
+  const ssize_t size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (size < 0) return nullptr;
+  auto received = std::make_shared<ReceivedRequest>();
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+      header->cmsg_len >= CMSG_LEN(sizeof(int))) {
+    int descriptor = -1;
+    std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    received->descriptor.reset(descriptor);
+  }
+  if (size == 0) return nullptr;
+  received->bytes.assign(scratch.begin(), scratch.begin() + size);
+  return received;
+}
+
 }  // namespace
 
 Reply make_refusal(ReplyStatus status, std::string_view text) {
@@ -137,8 +161,7 @@ void AgentSocket::admit(UniqueFd connection) {
   asio::co_spawn(listener_.get_executor(), serve(shared_from_this(), std::move(peer), credentials.uid), asio::detached);
 }
 
-asio::awaitable<std::shared_ptr<const std::vector<std::byte>>> AgentSocket::receive(
-    std::shared_ptr<stream_descriptor> peer) {
+asio::awaitable<std::shared_ptr<const ReceivedRequest>> AgentSocket::receive(std::shared_ptr<stream_descriptor> peer) {
   asio::steady_timer deadline(peer->get_executor(), request_deadline_);
   deadline.async_wait([peer](const boost::system::error_code& error) {
     if (!error) peer->cancel();
@@ -146,10 +169,7 @@ asio::awaitable<std::shared_ptr<const std::vector<std::byte>>> AgentSocket::rece
   auto [error] = co_await peer->async_wait(stream_descriptor::wait_read, kToken);
   deadline.cancel();
   if (error) co_return nullptr;
-  // Descriptors that came along are not received, so the kernel closes them.
-  const ssize_t size = ::recv(peer->native_handle(), scratch_.data(), scratch_.size(), MSG_DONTWAIT);
-  if (size <= 0) co_return nullptr;
-  co_return std::make_shared<const std::vector<std::byte>>(scratch_.begin(), scratch_.begin() + size);
+  co_return receive_message(peer->native_handle(), scratch_);
 }
 
 asio::awaitable<void> AgentSocket::serve(Self self, std::shared_ptr<stream_descriptor> peer, uid_t uid) {

@@ -25,6 +25,12 @@ inline constexpr std::size_t kMaxConnections = 1024;
 inline constexpr std::size_t kMaxConnectionsPerUid = 512;
 inline constexpr auto kRequestDeadline = std::chrono::milliseconds(5'000);
 
+// One message: its bytes, which a decoded Request points into, and the first descriptor that came along, if any.
+struct ReceivedRequest {
+  std::vector<std::byte> bytes;
+  UniqueFd descriptor;
+};
+
 struct Reply {
   ReplyHeader header;
   std::string body;  // at most kMaxReplyBytes with the header
@@ -33,9 +39,8 @@ struct Reply {
 
 class AgentSocket : public std::enable_shared_from_this<AgentSocket> {
  public:
-  // The request's bytes are shared because its fields point into them.
-  using Handler = std::function<boost::asio::awaitable<Reply>(PeerProcess peer,
-                                                              std::shared_ptr<const std::vector<std::byte>> request)>;
+  using Handler =
+      std::function<boost::asio::awaitable<Reply>(PeerProcess peer, std::shared_ptr<const ReceivedRequest> request)>;
 
   // Replaces a stale socket: the caller holds the instance lock. `mode`: 0600, or 0666 for an agent of all users.
   static Expected<std::shared_ptr<AgentSocket>> listen(boost::asio::any_io_executor executor,
@@ -56,7 +61,7 @@ class AgentSocket : public std::enable_shared_from_this<AgentSocket> {
   static boost::asio::awaitable<void> accept_all(Self self);
   static boost::asio::awaitable<void> serve(Self self, std::shared_ptr<boost::asio::posix::stream_descriptor> peer,
                                             uid_t uid);
-  boost::asio::awaitable<std::shared_ptr<const std::vector<std::byte>>> receive(
+  boost::asio::awaitable<std::shared_ptr<const ReceivedRequest>> receive(
       std::shared_ptr<boost::asio::posix::stream_descriptor> peer);
   void admit(UniqueFd connection);
 

@@ -134,6 +134,7 @@ asio::awaitable<Expected<HttpResponse>> HttpClient::Impl::exchange(HttpRequest r
   auto answer = parser.release();
   response.status = answer.result_int();
   response.etag = answer[http::field::etag];
+  response.next_cursor = answer["Egress-Next-Cursor"];
   response.body = std::move(answer.body());
   if (!answer.keep_alive()) stream.reset();
   co_return response;

@@ -30,6 +30,7 @@ struct HttpRequest {
 struct HttpResponse {
   unsigned status = 0;
   std::string etag;
+  std::string next_cursor;  // Egress-Next-Cursor: where a listing that has more goes on, as a query value; else empty
   std::string body;
 };
 

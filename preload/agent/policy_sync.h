@@ -19,37 +19,25 @@
 #include "preload/agent/bundle_fetch.h"
 #include "preload/agent/bundle_intake.h"
 #include "preload/agent/http_client.h"
+#include "preload/agent/policy_source.h"
 #include "preload/agent/session.h"
-#include "shared/base/clock.h"
 
 namespace egress {
 
-// What every session's synchronisation shares. Outlives them all.
-struct SyncServices {
-  boost::asio::any_io_executor executor;
-  boost::asio::thread_pool& pool;
-  BundleIntake& intake;
-  BundleStore& store;
-  const Clock& clock;
-  std::string agent_id;
-  std::string host_name;
-  std::function<void(Session&)> before_publish;  // drains the session's rings
-};
-
-class PolicySync : public std::enable_shared_from_this<PolicySync> {
+class PolicySync final : public PolicySource, public std::enable_shared_from_this<PolicySync> {
  public:
   PolicySync(SyncServices& services, std::shared_ptr<Session> session);
 
-  void start();
-  void stop();
+  void start() override;
+  void stop() override;
 
   // Until the session has its first policy or the word that there is none (an unknown namespace); at most 4 s after the
   // session began. Later callers of a session without policy trigger an attempt and wait for its outcome, at most 500
   // ms.
-  boost::asio::awaitable<void> wait_for_policy();
+  boost::asio::awaitable<void> wait_for_policy() override;
 
   // One line for a person: why there is no policy, which server, what to do. Empty if there is one.
-  std::string describe_absence() const;
+  std::string describe_absence() const override;
 
  private:
   using Clock_ = std::chrono::steady_clock;

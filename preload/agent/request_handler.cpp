@@ -2,12 +2,17 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "preload/agent/policy_file.h"
+#include "preload/agent/policy_file_name.h"
+#include "preload/agent/pool_work.h"
+#include "preload/agent/sealed_text.h"
+#include "shared/policy/namespace_path.h"
 
 namespace asio = boost::asio;
 
@@ -22,19 +27,23 @@ Expected<UniqueFd> open_read_only(int fd) {
   return copy;
 }
 
-Expected<UniqueFd> make_memory_file(const std::string& text) {
-  UniqueFd fd(::memfd_create("egress-status", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  std::string_view rest = text;
-  while (fd && !rest.empty()) {
-    const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
-    if (written <= 0) break;
-    rest.remove_prefix(static_cast<std::size_t>(written));
+// A policy file that was handed over and holds.
+struct CheckedPolicy {
+  Sha256 digest{};
+  PolicyRegistry::Text text;
+};
+
+Expected<CheckedPolicy> check_policy(int fd, std::string_view namespace_path) {
+  auto text = read_sealed_text(fd, kMaxPolicyFileBytes);
+  if (!text) return tl::unexpected(text.error());
+  const PolicyFile file = parse_policy_file(*text, namespace_path);
+  if (!file.problems.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "the policy file is refused: " + describe_problem(file.problems.front()));
   }
-  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-  if (!fd || !rest.empty() || ::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
-    return fail(ErrorCode::kUnavailable, std::string("cannot make the status: ") + std::strerror(errno));
-  }
-  return fd;
+  CheckedPolicy checked;
+  checked.digest = sha256(*text);
+  checked.text = std::make_shared<const std::string>(std::move(*text));
+  return checked;
 }
 
 std::vector<Address> read_addresses(std::span<const std::byte> bytes) {
@@ -63,34 +72,37 @@ static_assert(sizeof(ReplyHeader) + kMaxLookupQueries * (kMaxHostNameBytes + 1) 
 
 }  // namespace
 
-RequestHandler::RequestHandler(SessionTable& sessions, ProcessTable& processes, SessionDefaults defaults, Files files,
-                               std::function<std::string(uid_t)> render_status)
+RequestHandler::RequestHandler(SessionTable& sessions, ProcessTable& processes, SyncServices& services,
+                               SessionDefaults defaults, Files files, std::function<std::string(uid_t)> render_status)
     : sessions_(sessions),
       processes_(processes),
+      services_(services),
       defaults_(std::move(defaults)),
       hosts_(std::move(files.hosts), HostsFile::parse),
       resolver_(std::move(files.resolver), ResolverConfig::parse),
       render_status_(std::move(render_status)) {}
 
-asio::awaitable<Reply> RequestHandler::handle(PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes) {
-  const auto request = decode_request(*bytes);
+asio::awaitable<Reply> RequestHandler::handle(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received) {
+  const auto request = decode_request(received->bytes);
   if (!request) co_return make_refusal(ReplyStatus::kRefused, request.error().message);
   switch (request->kind) {
     case RequestKind::kHello:
-      co_return co_await hello(peer, bytes);
+      co_return co_await hello(peer, received);
     case RequestKind::kLookup:
       co_return lookup(peer, *request);
     case RequestKind::kBind:
       co_return bind(peer, *request);
     case RequestKind::kStatus:
       co_return status(peer);
+    case RequestKind::kPolicy:
+      co_return co_await register_policy(peer, received);
   }
   co_return make_refusal(ReplyStatus::kRefused, "unknown request");
 }
 
-asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes) {
+asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received) {
   const auto refuse = [](const Error& error) { return make_refusal(ReplyStatus::kRefused, error.message); };
-  const auto request = decode_request(*bytes);
+  const auto request = decode_request(received->bytes);
   if (!request) co_return refuse(request.error());
   auto identity = make_session_identity(*request, peer.uid, defaults_);
   if (!identity) co_return refuse(identity.error());
@@ -98,7 +110,7 @@ asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<c
   if (!found) co_return refuse(found.error());
   // Held by value: the table may end the session while this waits.
   const std::shared_ptr<Session> session = (*found)->session;
-  const std::shared_ptr<PolicySync> sync = (*found)->sync;
+  const std::shared_ptr<PolicySource> source = (*found)->source;
   auto ring = create_ring();
   if (!ring) co_return refuse(ring.error());
   UniqueFd for_process(::fcntl(ring->get(), F_DUPFD_CLOEXEC, 0));
@@ -109,14 +121,30 @@ asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<c
   if (!arena) co_return refuse(arena.error());
   if (auto added = processes_.add(peer, session, std::move(*ring)); !added) co_return refuse(added.error());
 
-  co_await sync->wait_for_policy();
+  co_await source->wait_for_policy();
 
-  Reply reply = make_refusal(ReplyStatus::kOk, sync->describe_absence());
+  Reply reply = make_refusal(ReplyStatus::kOk, source->describe_absence());
   reply.header.session_id = session->id();
   reply.header.no_policy = static_cast<std::uint8_t>(session->policy()->cause);
   reply.descriptors.push_back(std::move(*arena));
   reply.descriptors.push_back(std::move(for_process));
   co_return reply;
+}
+
+asio::awaitable<Reply> RequestHandler::register_policy(PeerProcess peer,
+                                                       std::shared_ptr<const ReceivedRequest> received) {
+  const auto request = decode_request(received->bytes);
+  if (!request) co_return make_refusal(ReplyStatus::kRefused, request.error().message);
+  const std::string_view given = request->field(HelloField::kNamespace);
+  const auto home = parse_namespace_path(given.empty() ? kDefaultNamespace : given);
+  if (!home) co_return make_refusal(ReplyStatus::kRefused, home.error().message);
+  if (!received->descriptor) co_return make_refusal(ReplyStatus::kRefused, "expected the policy file's descriptor");
+  auto work = [received, path = *home] { return check_policy(received->descriptor.get(), path); };
+  auto checked = co_await run_on_pool(services_.pool, std::move(work));
+  if (!checked) co_return make_refusal(ReplyStatus::kRefused, checked.error().message);
+  auto added = services_.policies.add(peer.uid, checked->digest, checked->text, services_.clock.now_ms());
+  if (!added) co_return make_refusal(ReplyStatus::kRefused, added.error().message);
+  co_return make_refusal(ReplyStatus::kOk, PolicyFileName{checked->digest, false}.text());
 }
 
 Reply RequestHandler::lookup(const PeerProcess& peer, const Request& request) {
@@ -142,7 +170,7 @@ Reply RequestHandler::bind(const PeerProcess& peer, const Request& request) {
 }
 
 Reply RequestHandler::status(const PeerProcess& peer) {
-  auto file = make_memory_file(render_status_(peer.uid));
+  auto file = make_sealed_text("egress-status", render_status_(peer.uid));
   if (!file) return make_refusal(ReplyStatus::kRefused, file.error().message);
   Reply reply;
   reply.descriptors.push_back(std::move(*file));

@@ -1,4 +1,4 @@
-// What each request means: hello, lookup, bind, status (shared/session/protocol.h). Knows no sockets.
+// What each request means: hello, lookup, bind, status, policy (shared/session/protocol.h). Knows no sockets.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -25,19 +25,21 @@ class RequestHandler {
   };
 
   // `render_status` gets the caller's uid.
-  RequestHandler(SessionTable& sessions, ProcessTable& processes, SessionDefaults defaults, Files files,
-                 std::function<std::string(uid_t)> render_status);
+  RequestHandler(SessionTable& sessions, ProcessTable& processes, SyncServices& services, SessionDefaults defaults,
+                 Files files, std::function<std::string(uid_t)> render_status);
 
-  boost::asio::awaitable<Reply> handle(PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes);
+  boost::asio::awaitable<Reply> handle(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
 
  private:
-  boost::asio::awaitable<Reply> hello(PeerProcess peer, std::shared_ptr<const std::vector<std::byte>> bytes);
+  boost::asio::awaitable<Reply> hello(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
+  boost::asio::awaitable<Reply> register_policy(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
   Reply lookup(const PeerProcess& peer, const Request& request);
   Reply bind(const PeerProcess& peer, const Request& request);
   Reply status(const PeerProcess& peer);
 
   SessionTable& sessions_;
   ProcessTable& processes_;
+  SyncServices& services_;
   SessionDefaults defaults_;
   WatchedFile<HostsFile> hosts_;
   WatchedFile<ResolverConfig> resolver_;

@@ -42,7 +42,8 @@ struct LookupAnswer {
 class Session {
  public:
   // On the agent's main thread (ArenaWriter). Publishes a generation that denies everything, so that a process that
-  // maps the arena sees the first policy as soon as it arrives. `on_queued`: there are records to upload.
+  // maps the arena sees the first policy as soon as it arrives. `on_queued`: there are records to upload; empty: nobody
+  // takes them.
   static Expected<std::unique_ptr<Session>> create(std::uint64_t id, SessionIdentity identity, const Clock& clock,
                                                    std::function<void()> on_queued);
 

@@ -19,6 +19,7 @@ EventTotals& EventTotals::operator+=(const EventTotals& other) {
   dropped += other.dropped;
   uploaded += other.uploaded;
   pending += other.pending;
+  local += other.local;
   return *this;
 }
 
@@ -108,7 +109,7 @@ void SessionEvents::add_dropped(std::uint64_t count, UnixMillis now_ms) {
 }
 
 void SessionEvents::enqueue(DecisionRecord record) {
-  if (queue_.push(std::move(record))) on_queued_();
+  if (on_queued_ && queue_.push(std::move(record))) on_queued_();
 }
 
 void SessionEvents::report_drops(UnixMillis now_ms) {
@@ -137,7 +138,11 @@ EventTotals SessionEvents::totals() const {
   totals.recorded = recorded_ - queue_.dropped();
   totals.dropped = ring_dropped_ + queue_.dropped();
   totals.uploaded = queue_.uploaded();
-  totals.pending = queue_.pending() + fold_.pending();
+  if (on_queued_) {
+    totals.pending = queue_.pending() + fold_.pending();
+  } else {
+    totals.local = recorded_;
+  }
   return totals;
 }
 

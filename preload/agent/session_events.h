@@ -32,12 +32,14 @@ struct EventTotals {
   std::uint64_t dropped = 0;
   std::uint64_t uploaded = 0;
   std::uint64_t pending = 0;
+  std::uint64_t local = 0;  // recorded where there is nobody to upload to
   EventTotals& operator+=(const EventTotals& other);
 };
 
 class SessionEvents {
  public:
-  // `on_queued` is called when the queue got something to send.
+  // `on_queued` is called when the queue got something to send. Empty: there is nobody to send to, and records are
+  // counted and let go.
   SessionEvents(const Workload& workload, std::function<void()> on_queued);
 
   // The policy published as `generation`; what older events cite stays known for kRememberedGenerations.

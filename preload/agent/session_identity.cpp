@@ -37,9 +37,15 @@ Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid,
   key.bundle_key = text_of(hello.field(HelloField::kBundleKey), defaults.bundle_key);
   key.ca = text_of(hello.field(HelloField::kCa), defaults.ca);
 
-  auto server = parse_server_url(key.server);
-  if (!server) return refuse("EGRESS_SERVER", server.error().message);
-  identity.server = std::move(*server);
+  if (is_policy_file_name(key.server)) {
+    auto file = parse_policy_file_name(key.server);
+    if (!file) return refuse("EGRESS_SERVER", file.error().message);
+    identity.file = *file;
+  } else {
+    auto server = parse_server_url(key.server);
+    if (!server) return refuse("EGRESS_SERVER", server.error().message);
+    identity.server = std::move(*server);
+  }
   if (auto path = parse_namespace_path(key.namespace_path); !path)
     return refuse("EGRESS_NAMESPACE", path.error().message);
   if (key.workload.size() > kMaxWorkloadNameBytes || !is_printable(key.workload)) {

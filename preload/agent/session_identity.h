@@ -6,8 +6,10 @@
 
 #include <compare>
 #include <map>
+#include <optional>
 #include <string>
 
+#include "preload/agent/policy_file_name.h"
 #include "preload/agent/resolve_overrides.h"
 #include "preload/agent/server_url.h"
 #include "shared/base/error.h"
@@ -33,9 +35,13 @@ struct SessionKey {
 
 struct SessionIdentity {
   SessionKey key;
-  ServerUrl server;
+  ServerUrl server;                    // unless `file` is set
+  std::optional<PolicyFileName> file;  // the policy is a registered file's
   std::map<std::string, std::string> labels;
   ResolveOverrides overrides;
+
+  // The server or the file, canonical.
+  std::string source() const { return file ? file->text() : server.text(); }
 };
 
 inline constexpr std::size_t kMaxWorkloadNameBytes = 253;

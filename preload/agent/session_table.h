@@ -1,4 +1,4 @@
-// Every session with what keeps it current: its policy synchronisation and its uploader. Equal identities share one.
+// Every session with what keeps it current: the source of its policy and its uploader. Equal identities share one.
 // Runs on the agent's main thread.
 #pragma once
 
@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "preload/agent/policy_sync.h"
+#include "preload/agent/policy_source.h"
 #include "preload/agent/session.h"
 #include "preload/agent/uploader.h"
 
@@ -18,21 +18,22 @@ inline constexpr std::int64_t kUnusedSessionMs = 60'000;  // kept so long, for t
 
 struct SessionEntry {
   std::shared_ptr<Session> session;
-  std::shared_ptr<PolicySync> sync;
-  std::shared_ptr<Uploader> uploader;
-  UnixMillis unused_since_ms = 0;  // 0: in use
+  std::shared_ptr<PolicySource> source;
+  std::shared_ptr<Uploader> uploader;  // nullptr: the policy is a file's, and nobody takes the records
+  UnixMillis unused_since_ms = 0;      // 0: in use
 };
 
 class SessionTable {
  public:
   explicit SessionTable(SyncServices& services) : services_(services) {}
 
-  // kTooLarge past the limits.
+  // kTooLarge past the limits, kNotFound if the policy file it names is not registered (any more).
   Expected<SessionEntry*> find_or_create(SessionIdentity identity);
 
   const std::map<SessionKey, SessionEntry>& entries() const { return entries_; }
 
-  // Time passes: folds close their windows, sessions that nobody used for a while end.
+  // Time passes: folds close their windows, sessions that nobody used for a while end, and so do policy
+  // files that no session names.
   void tick(const std::function<bool(const Session&)>& is_used);
 
   void flush_events();
@@ -42,6 +43,7 @@ class SessionTable {
   void stop();
 
  private:
+  bool is_named(uid_t uid, const Sha256& policy_file) const;
   void end(SessionEntry& entry);
 
   SyncServices& services_;

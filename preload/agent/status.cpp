@@ -12,6 +12,15 @@ namespace {
 
 constexpr std::size_t kMaxProcessesShown = 256;
 
+// recorded = uploaded + pending + local.
+nlohmann::json render_events(const EventTotals& totals) {
+  return {{"recorded", totals.recorded},
+          {"dropped", totals.dropped},
+          {"uploaded", totals.uploaded},
+          {"pending", totals.pending},
+          {"local", totals.local}};
+}
+
 nlohmann::json render_session(const Session& session, const ProcessTable& processes) {
   const ContactState& contact = session.contact();
   const Policy& policy = *session.policy();
@@ -22,7 +31,7 @@ nlohmann::json render_session(const Session& session, const ProcessTable& proces
     shown.push_back({{"pid", all[i]->peer.key.pid}, {"exe", all[i]->source.exe}});
   }
   nlohmann::json json = {{"id", session.id()},
-                         {"server", session.identity().server.text()},
+                         {"server", session.identity().source()},
                          {"namespace", session.identity().key.namespace_path},
                          {"workload", session.identity().key.workload},
                          {"revision", policy.revision()},
@@ -35,6 +44,7 @@ nlohmann::json render_session(const Session& session, const ProcessTable& proces
                          {"error", contact.error},
                          {"bindings", session.arena().binding_count()},
                          {"evictions", session.arena().evictions()},
+                         {"events", render_events(session.events().totals())},
                          {"process_count", all.size()},
                          {"processes", std::move(shown)}};
   if (contact.last_contact_ms != 0) json["last_contact"] = format_time(contact.last_contact_ms);
@@ -57,11 +67,7 @@ std::string render_status(const AgentFacts& facts, const SessionTable& sessions,
                                  {"runtime_dir", facts.runtime_dir},
                                  {"state_dir", facts.state_dir}}},
                                {"sessions", std::move(shown)},
-                               {"events",
-                                {{"recorded", totals.recorded},
-                                 {"dropped", totals.dropped},
-                                 {"uploaded", totals.uploaded},
-                                 {"pending", totals.pending}}}};
+                               {"events", render_events(totals)}};
   // Executable paths are bytes; what is not UTF-8 must not make the status fail.
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

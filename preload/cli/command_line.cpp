@@ -20,6 +20,10 @@ int run_command_line(int argc, const char* const* argv) {
   add_exec_command(app, action, command);
   add_agent_command(app, action);
   add_status_command(app, action);
+  add_explain_command(app, action);
+  add_apply_command(app, action);
+  add_export_command(app, action);
+  add_test_command(app, action);
   try {
     app.parse(static_cast<int>(mark - argv), argv);
   } catch (const CLI::ParseError& error) {

@@ -19,6 +19,10 @@ using CommandAction = std::function<int()>;
 void add_exec_command(CLI::App& app, CommandAction& action, const std::vector<std::string>& command);
 void add_agent_command(CLI::App& app, CommandAction& action);
 void add_status_command(CLI::App& app, CommandAction& action);
+void add_explain_command(CLI::App& app, CommandAction& action);
+void add_apply_command(CLI::App& app, CommandAction& action);
+void add_export_command(CLI::App& app, CommandAction& action);
+void add_test_command(CLI::App& app, CommandAction& action);
 
 // The whole program but main(): parses and runs. Usage errors are 2.
 int run_command_line(int argc, const char* const* argv);

@@ -5,12 +5,13 @@
 #include <cstdio>
 #include <memory>
 
+#include "preload/agent/policy_file.h"
 #include "preload/agent/resolve_overrides.h"
-#include "preload/agent/server_url.h"
+#include "preload/agent/settings.h"
 #include "preload/cli/commands.h"
+#include "preload/cli/manifest_text.h"
+#include "preload/cli/option_checks.h"
 #include "preload/launcher/launch.h"
-#include "shared/policy/namespace_path.h"
-#include "shared/policy/workload.h"
 
 namespace egress {
 namespace {
@@ -22,14 +23,11 @@ struct ExecOptions {
   std::string labels;
   std::string target;
   std::string resolve;
+  std::string policy;
   std::string level = "preload";
+  bool shadow = false;
   bool verbose = false;
 };
-
-template <typename Parsed>
-std::string message_of(const Expected<Parsed>& parsed) {
-  return parsed ? std::string() : parsed.error().message;
-}
 
 std::string check_level(const std::string& level) {
   if (level == "preload") return {};
@@ -37,6 +35,32 @@ std::string check_level(const std::string& level) {
     return "level " + level + ": this build enforces at level preload only (library functions, not raw system calls)";
   }
   return "level \"" + level + "\": expected preload";
+}
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "egress exec: %s\n", why.c_str());
+  return kExitLaunchFailed;
+}
+
+// The file, checked; what is wrong with it is on stderr otherwise.
+Expected<LaunchPolicy> load_policy(const ExecOptions& options) {
+  LaunchPolicy policy;
+  policy.shadow = options.shadow;
+  policy.namespace_path = options.namespace_path;
+  if (policy.namespace_path.empty()) {
+    policy.namespace_path = read_environment("EGRESS_NAMESPACE").value_or(std::string(kDefaultNamespace));
+  }
+  if (auto checked = parse_namespace_path(policy.namespace_path); !checked) return tl::unexpected(checked.error());
+  const auto manifest = load_manifest_text(options.policy, kMaxPolicyFileBytes);
+  if (!manifest) return tl::unexpected(manifest.error());
+  const PolicyFile file = parse_policy_file(manifest->text, policy.namespace_path);
+  std::fputs(render_warnings(file.warnings, *manifest).c_str(), stderr);
+  std::fputs(render_problems(file.problems, *manifest).c_str(), stderr);
+  if (!file.problems.empty()) {
+    return fail(ErrorCode::kInvalidArgument, manifest->name + " is no valid policy: the command was not started");
+  }
+  policy.text = manifest->text;
+  return policy;
 }
 
 int run_exec(const ExecOptions& options, const std::vector<std::string>& command) {
@@ -49,6 +73,11 @@ int run_exec(const ExecOptions& options, const std::vector<std::string>& command
   request.settings = {{"EGRESS_SERVER", options.server},     {"EGRESS_NAMESPACE", options.namespace_path},
                       {"EGRESS_WORKLOAD", options.workload}, {"EGRESS_LABELS", options.labels},
                       {"EGRESS_TARGET", options.target},     {"EGRESS_RESOLVE", options.resolve}};
+  if (!options.policy.empty()) {
+    auto policy = load_policy(options);
+    if (!policy) return refuse(policy.error().message);
+    request.policy = std::move(*policy);
+  }
   request.progress = options.verbose || ::isatty(STDERR_FILENO) == 1;
   return launch(request);
 }
@@ -58,7 +87,13 @@ constexpr char kHelp[] = R"(Runs a command under the egress policy. Its stdio, s
 Examples:
   egress exec -- curl https://api.stripe.com/
   egress exec -n prod/payments -w checkout -- ./server --port 8080
+  egress exec --policy policy.yaml -- npm test
   egress exec --resolve 'api.test=127.0.0.1' -- curl http://api.test:8000/
+
+With --policy no server is asked: the file's documents are the whole policy. What they do not
+say is allowed if they are mirrord policies alone, else denied; a Namespace document "/" may set
+default_action, mode, loopback and lookups. Documents that name no namespace belong to the
+command's.
 
 Level preload sees what goes through the C library. It is advisory: static binaries, inline
 system calls and programs that clear LD_PRELOAD are not covered.
@@ -74,16 +109,17 @@ void add_exec_command(CLI::App& app, CommandAction& action, const std::vector<st
       app.add_subcommand("exec", "run a command under the policy: egress exec [OPTIONS] -- COMMAND [ARGUMENTS]");
   exec->footer(kHelp);
   exec->add_option("-n,--namespace", options->namespace_path, "fleet namespace (EGRESS_NAMESPACE; default \"default\")")
-      ->check([](const std::string& text) { return message_of(parse_namespace_path(text)); });
+      ->check(check_namespace);
   exec->add_option("-w,--workload", options->workload, "workload name (EGRESS_WORKLOAD)");
+  CLI::Option* policy = exec->add_option("--policy", options->policy, "policy file, instead of a server's policy");
+  exec->add_flag("--shadow", options->shadow, "with --policy: record what it denies, and let it pass")->needs(policy);
   exec->add_option("--server", options->server, "server URL (EGRESS_SERVER; default http://127.0.0.1:8443)")
-      ->check([](const std::string& text) { return message_of(parse_server_url(text)); });
-  exec->add_option("--labels", options->labels, "labels, k=v,k=v (EGRESS_LABELS)")->check([](const std::string& text) {
-    return message_of(parse_labels(text));
-  });
+      ->check(check_server)
+      ->excludes(policy);
+  exec->add_option("--labels", options->labels, "labels, k=v,k=v (EGRESS_LABELS)")->check(check_labels);
   exec->add_option("--target", options->target, "mirrord target path (EGRESS_TARGET)");
   exec->add_option("--resolve", options->resolve, "answers for lookups, name=addr[,addr];... (EGRESS_RESOLVE)")
-      ->check([](const std::string& text) { return message_of(ResolveOverrides::parse(text)); });
+      ->check([](const std::string& text) { return refusal_of(ResolveOverrides::parse(text)); });
   exec->add_option("--level", options->level, "enforcement level: preload")->check(check_level);
   exec->add_flag("-v,--verbose", options->verbose, "say what is in force even if stderr is no terminal");
   exec->callback([options, &action, command] { action = [options, command] { return run_exec(*options, command); }; });

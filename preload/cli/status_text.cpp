@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "preload/agent/policy_file_name.h"
 #include "preload/cli/terminal.h"
 
 namespace egress {
@@ -27,22 +28,30 @@ bool flag_in(const nlohmann::json& object, const char* key) {
   return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
+std::string describe_contact(const nlohmann::json& session, const Palette& palette) {
+  std::string text = flag_in(session, "connected") ? palette.good("connected") : palette.bad("not connected");
+  if (const std::string contact = text_in(session, "last_contact"); !contact.empty())
+    text += ", last contact " + contact;
+  return text;
+}
+
 void render_session(std::string& out, const nlohmann::json& session, const Palette& palette) {
   if (!session.is_object()) return;
   const std::string workload = text_in(session, "workload");
   out += "\n" + palette.bold(text_in(session, "namespace")) + (workload.empty() ? "" : " / " + workload) + "\n";
-  const std::string connected =
-      flag_in(session, "connected") ? palette.good("connected") : palette.bad("not connected");
-  out += "  server    " + text_in(session, "server") + " (" + connected;
-  if (const std::string contact = text_in(session, "last_contact"); !contact.empty())
-    out += ", last contact " + contact;
-  out += ")\n  policy    ";
+  const std::string server = text_in(session, "server");
+  const bool from_file = is_policy_file_name(server);
+  out +=
+      from_file ? "  file      " + server : "  server    " + server + " (" + describe_contact(session, palette) + ")";
+  out += "\n  policy    ";
   if (flag_in(session, "policy")) {
-    out += "revision " + std::to_string(number_in(session, "revision")) + ", " + text_in(session, "mode") +
-           (flag_in(session, "stale") ? palette.bad(", stale") : "") + "\n";
+    out += (from_file ? std::string() : "revision " + std::to_string(number_in(session, "revision")) + ", ") +
+           text_in(session, "mode") + (flag_in(session, "stale") ? palette.bad(", stale") : "") + "\n";
   } else {
     out += palette.bad("none: everything is denied") + "\n";
   }
+  const nlohmann::json events = session.value("events", nlohmann::json::object());
+  out += "  events    " + std::to_string(number_in(events, "recorded")) + " recorded\n";
   if (const std::string error = text_in(session, "error"); !error.empty())
     out += "  error     " + palette.bad(error) + "\n";
   out += "  bindings  " + std::to_string(number_in(session, "bindings")) + "\n";
@@ -70,7 +79,7 @@ std::string render_status_text(const nlohmann::json& status, bool coloured) {
   out += "  runtime   " + text_in(agent, "runtime_dir") + "\n  state     " + text_in(agent, "state_dir") + "\n";
   out += "  events    " + std::to_string(number_in(events, "recorded")) + " recorded, " +
          std::to_string(number_in(events, "uploaded")) + " uploaded, " + std::to_string(number_in(events, "pending")) +
-         " pending, ";
+         " pending, " + std::to_string(number_in(events, "local")) + " of policy files, ";
   const std::uint64_t dropped = number_in(events, "dropped");
   out += (dropped == 0 ? "0 dropped" : palette.bad(std::to_string(dropped) + " dropped")) + "\n";
   if (!sessions.is_array() || sessions.empty()) return out + "\nno sessions\n";

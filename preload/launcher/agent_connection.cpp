@@ -9,11 +9,14 @@
 #include <cerrno>
 #include <cstring>
 
+#include "preload/agent/sealed_text.h"
+
 namespace egress {
 namespace {
 
 constexpr std::size_t kMaxStatusBytes = 16u << 20;
 constexpr std::size_t kMaxDescriptors = 4;
+constexpr auto kRegistrationPatience = std::chrono::milliseconds(30'000);  // a large file is parsed meanwhile
 
 tl::unexpected<Error> failed(const char* what, const std::filesystem::path& path, ErrorCode code) {
   return fail(code, std::string(what) + " the agent at \"" + path.string() + "\": " + std::strerror(errno));
@@ -49,6 +52,24 @@ Expected<AgentReply> receive_reply(int socket, const std::filesystem::path& path
   return reply;
 }
 
+bool send_request(int socket, const std::string& request, int descriptor) {
+  iovec part{const_cast<char*>(request.data()), request.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof descriptor)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (descriptor >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof descriptor);
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  }
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0;
+}
+
 }  // namespace
 
 std::string encode_request(RequestKind kind, const std::array<std::string, kHelloFieldCount>& fields) {
@@ -64,7 +85,7 @@ std::string encode_request(RequestKind kind, const std::array<std::string, kHell
 }
 
 Expected<AgentReply> ask_agent(const std::filesystem::path& path, const std::string& request,
-                               std::chrono::milliseconds deadline) {
+                               std::chrono::milliseconds deadline, int descriptor) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.native().size() >= sizeof address.sun_path) {
@@ -77,7 +98,7 @@ Expected<AgentReply> ask_agent(const std::filesystem::path& path, const std::str
     const bool absent = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR;
     return failed("cannot reach", path, absent ? ErrorCode::kNotFound : ErrorCode::kUnavailable);
   }
-  if (::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+  if (!send_request(socket.get(), request, descriptor)) {
     return failed("cannot ask", path, ErrorCode::kUnavailable);
   }
   pollfd answered{socket.get(), POLLIN, 0};
@@ -104,6 +125,21 @@ Expected<std::string> fetch_status(const std::filesystem::path& socket_path) {
     return fail(ErrorCode::kCorrupt, "the agent's status cannot be read");
   }
   return text;
+}
+
+Expected<std::string> register_policy(const std::filesystem::path& socket_path, const std::string& text,
+                                      const std::string& namespace_path) {
+  const auto file = make_sealed_text("egress-policy", text);
+  if (!file) return tl::unexpected(file.error());
+  std::array<std::string, kHelloFieldCount> fields;
+  fields[static_cast<std::size_t>(HelloField::kNamespace)] = namespace_path;
+  auto reply = ask_agent(socket_path, encode_request(RequestKind::kPolicy, fields), kRegistrationPatience, file->get());
+  if (!reply) return tl::unexpected(reply.error());
+  std::string answer = reply->body.substr(0, reply->header.text_bytes);
+  if (reply->header.status != static_cast<std::uint16_t>(ReplyStatus::kOk)) {
+    return fail(ErrorCode::kInvalidArgument, "the agent refused: " + answer);
+  }
+  return answer;
 }
 
 }  // namespace egress

@@ -23,10 +23,16 @@ struct AgentReply {
 std::string encode_request(RequestKind kind, const std::array<std::string, kHelloFieldCount>& fields);
 
 // kNotFound if nobody listens at `socket_path`, kUnavailable if there is no answer in time, kCorrupt if it is not one.
+// `descriptor` goes along with the request; -1: none.
 Expected<AgentReply> ask_agent(const std::filesystem::path& socket_path, const std::string& request,
-                               std::chrono::milliseconds deadline);
+                               std::chrono::milliseconds deadline, int descriptor = -1);
 
 // The status JSON. Errors as ask_agent().
 Expected<std::string> fetch_status(const std::filesystem::path& socket_path);
+
+// Hands a policy file's text over, as a workload in `namespace_path` is to read it. Returns the name that processes say
+// hello with, in place of a server. Errors as ask_agent(); kInvalidArgument if the agent refuses it.
+Expected<std::string> register_policy(const std::filesystem::path& socket_path, const std::string& text,
+                                      const std::string& namespace_path);
 
 }  // namespace egress

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "preload/agent/policy_file_name.h"
 #include "preload/agent/settings.h"
 #include "preload/launcher/agent_connection.h"
 #include "preload/launcher/agent_start.h"
@@ -42,32 +43,77 @@ std::string value_in(const std::vector<std::string>& environment, const std::str
   return {};
 }
 
-std::string describe_session(const nlohmann::json& session) {
-  const bool has_policy = session.value("policy", false);
-  return "namespace " + session.value("namespace", "") + ": " +
-         (has_policy ? "revision " + std::to_string(session.value("revision", 0ull)) + ", " + session.value("mode", "")
-                     : std::string("no policy, everything is denied"));
+std::string describe_session(const nlohmann::json& session, bool from_file) {
+  const std::string where = "namespace " + session.value("namespace", "") + ": ";
+  if (!session.value("policy", false)) return where + "no policy, everything is denied";
+  const std::string revision = "revision " + std::to_string(session.value("revision", 0ull)) + ", ";
+  return where + (from_file ? std::string() : revision) + session.value("mode", "");
 }
 
-// Says hello as the command will (it keeps this process's pid), so that the session exists and what it holds can be
-// told.
-void show_session(const AgentSettings& settings, const std::vector<std::string>& environment) {
+// Says hello as the command will (it keeps this process's pid), so that the session exists.
+Expected<AgentReply> say_hello(const AgentSettings& settings, const std::vector<std::string>& environment) {
   std::array<std::string, kHelloFieldCount> fields;
   for (std::size_t i = 0; i < fields.size(); ++i) fields[i] = value_in(environment, kHelloVariables[i]);
-  const auto reply = ask_agent(settings.socket_path(), encode_request(RequestKind::kHello, fields), kHelloPatience);
-  if (!reply) return say(reply.error().message);
-  const std::string text = reply->body.substr(0, reply->header.text_bytes);
-  if (reply->header.status != static_cast<std::uint16_t>(ReplyStatus::kOk)) return say("the agent refused: " + text);
-  const std::string server = fields[0].empty() ? std::string(kDefaultServer) : fields[0];
-  say("level preload, server " + server);
+  auto reply = ask_agent(settings.socket_path(), encode_request(RequestKind::kHello, fields), kHelloPatience);
+  if (reply && reply->header.status != static_cast<std::uint16_t>(ReplyStatus::kOk)) {
+    return fail(ErrorCode::kUnavailable, "the agent refused: " + reply->body.substr(0, reply->header.text_bytes));
+  }
+  return reply;
+}
+
+void show_session(const AgentSettings& settings, const std::string& server, const AgentReply& reply) {
+  const bool from_file = is_policy_file_name(server);
+  say(std::string("level preload, ") + (from_file ? "policy " : "server ") +
+      (server.empty() ? std::string(kDefaultServer) : server));
   const auto status = fetch_status(settings.socket_path());
   if (!status) return say(status.error().message);
   const auto json = nlohmann::json::parse(*status, nullptr, false);
   if (!json.is_object() || !json.contains("sessions")) return say("the agent's status cannot be read");
   for (const auto& session : json["sessions"]) {
-    if (session.value("id", 0ull) == reply->header.session_id) say("  " + describe_session(session));
+    if (session.value("id", 0ull) == reply.header.session_id) say("  " + describe_session(session, from_file));
   }
+  const std::string text = reply.body.substr(0, reply.header.text_bytes);
   if (!text.empty()) say("  " + text);
+}
+
+// With a policy file, that its policy is in force before the command starts, and that its session lasts as long as the
+// command, however late that first uses the network.
+Expected<void> open_session(const AgentSettings& settings, const std::vector<std::string>& environment,
+                            const LaunchRequest& request) {
+  if (!request.policy && !request.progress) return {};
+  const auto reply = say_hello(settings, environment);
+  if (request.policy && !reply) return tl::unexpected(reply.error());
+  if (request.policy && reply->header.no_policy != 0) {
+    return fail(ErrorCode::kUnavailable,
+                "the policy is not in force: " + reply->body.substr(0, reply->header.text_bytes));
+  }
+  if (!reply) {
+    say(reply.error().message);
+  } else if (request.progress) {
+    show_session(settings, value_in(environment, "EGRESS_SERVER"), *reply);
+  }
+  return {};
+}
+
+// What the command's environment says besides the caller's own choices.
+Expected<std::map<std::string, std::string>> make_settings(const LaunchRequest& request, const AgentSettings& settings,
+                                                           const std::vector<std::string>& variables,
+                                                           const std::filesystem::path& ourselves) {
+  auto chosen = request.settings;
+  if (value_in(variables, "EGRESS_LOG").empty()) chosen.try_emplace("EGRESS_LOG", "deny");
+  if (value_in(variables, "EGRESS_AGENT").empty()) chosen.try_emplace("EGRESS_AGENT", ourselves.string());
+  // Named outright, so that a command that changes XDG_RUNTIME_DIR still finds this agent.
+  chosen.try_emplace("EGRESS_RUNTIME_DIR", settings.runtime_dir.string());
+  if (request.policy) {
+    const auto name = register_policy(settings.socket_path(), request.policy->text, request.policy->namespace_path);
+    if (!name) return tl::unexpected(name.error());
+    auto file = parse_policy_file_name(*name);
+    if (!file) return tl::unexpected(file.error());
+    file->shadow = request.policy->shadow;
+    chosen["EGRESS_SERVER"] = file->text();
+    chosen["EGRESS_NAMESPACE"] = request.policy->namespace_path;
+  }
+  return chosen;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -96,13 +142,10 @@ int launch(const LaunchRequest& request) {
 
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  auto with_defaults = request.settings;
-  if (value_in(variables, "EGRESS_LOG").empty()) with_defaults.try_emplace("EGRESS_LOG", "deny");
-  if (value_in(variables, "EGRESS_AGENT").empty()) with_defaults.try_emplace("EGRESS_AGENT", ourselves->string());
-  // Named outright, so that a command that changes XDG_RUNTIME_DIR still finds this agent.
-  with_defaults.try_emplace("EGRESS_RUNTIME_DIR", settings->runtime_dir.string());
-  variables = make_child_environment(variables, library->string(), with_defaults);
-  if (request.progress) show_session(*settings, variables);
+  const auto chosen = make_settings(request, *settings, variables, *ourselves);
+  if (!chosen) return refuse(chosen.error());
+  variables = make_child_environment(variables, library->string(), *chosen);
+  if (auto opened = open_session(*settings, variables, request); !opened) return refuse(opened.error());
 
   std::vector<std::string> arguments = request.command;
   ::execve(program->c_str(), pointers_to(arguments).data(), pointers_to(variables).data());

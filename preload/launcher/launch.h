@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,18 @@ namespace egress {
 // What went wrong on our side, not the command's.
 inline constexpr int kExitLaunchFailed = 125;
 
+// A policy file instead of a server. Its text was checked.
+struct LaunchPolicy {
+  std::string text;
+  std::string namespace_path;  // EGRESS_NAMESPACE of the command
+  bool shadow = false;
+};
+
 struct LaunchRequest {
   std::vector<std::string> command;             // never empty
   std::map<std::string, std::string> settings;  // EGRESS_* to set; empty values leave the caller's
-  bool progress = false;                        // short lines on stderr about session and policy
+  std::optional<LaunchPolicy> policy;
+  bool progress = false;  // short lines on stderr about session and policy
 };
 
 // Returns an exit status only if the command could not be started; then stderr says why.

@@ -95,6 +95,16 @@ TEST_F(CommandLineTest, UsageErrorsAre2AndSayWhatWasExpected) {
   EXPECT_EQ(run({"exec", "-n", "A b", "--", "true"}).status, 2);
   EXPECT_EQ(run({"exec", "--resolve", "x", "--", "true"}).status, 2);
   EXPECT_EQ(run({"agent", "--idle-exit", "-1"}).status, 2);
+  EXPECT_EQ(run({"exec", "--shadow", "--", "true"}).status, 2);
+  EXPECT_EQ(run({"exec", "--policy", "p", "--server", "http://127.0.0.1:1", "--", "true"}).status, 2);
+  EXPECT_EQ(run({"explain"}).status, 2);
+  EXPECT_EQ(run({"explain", "no-port.example"}).status, 2);
+  EXPECT_EQ(run({"explain", "--ip", "127.0.0.1", "10.0.0.1:1"}).status, 2);
+  EXPECT_EQ(run({"explain", "--policy", "p", "--server", "http://127.0.0.1:1", "a.example:1"}).status, 2);
+  EXPECT_EQ(run({"apply"}).status, 2);
+  EXPECT_EQ(run({"apply", "-f", "p", "--server", "nonsense"}).status, 2);
+  EXPECT_EQ(run({"export", "-n", "A b"}).status, 2);
+  EXPECT_EQ(run({"test"}).status, 2);
   for (const char* level : {"hybrid", "strict"}) {
     const Outcome outcome = run({"exec", "--level", level, "--", "true"});
     EXPECT_EQ(outcome.status, 2);
@@ -103,7 +113,7 @@ TEST_F(CommandLineTest, UsageErrorsAre2AndSayWhatWasExpected) {
 }
 
 TEST_F(CommandLineTest, HelpHasExamplesAndExitStatuses) {
-  for (const char* command : {"exec", "agent", "status"}) {
+  for (const char* command : {"exec", "agent", "status", "explain", "apply", "export", "test"}) {
     const Outcome outcome = run({command, "-h"});
     EXPECT_EQ(outcome.status, 0);
     EXPECT_NE(outcome.out.find("Examples:"), std::string::npos) << command;

@@ -32,6 +32,18 @@ TEST(StatusTextTest, SaysWhenThereIsNoPolicyOrNoSession) {
   EXPECT_NE(render_status_text(nlohmann::json::object(), false).find("no sessions"), std::string::npos);
 }
 
+TEST(StatusTextTest, ASessionOfAFileHasNoServerAndNoRevision) {
+  const auto status = nlohmann::json::parse(
+      R"({"sessions": [{"namespace": "a", "server": "file:12ab", "policy": true, "revision": 0, "mode": "shadow",
+        "events": {"recorded": 7}}], "events": {"local": 7}})");
+  const std::string text = render_status_text(status, false);
+  for (const char* part :
+       {"file      file:12ab\n", "policy    shadow\n", "events    7 recorded\n", "7 of policy files"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  EXPECT_EQ(text.find("connected"), std::string::npos);
+}
+
 TEST(StatusTextTest, SurvivesFieldsOfOtherTypes) {
   const auto status = nlohmann::json::parse(
       R"({"agent": 1, "sessions": [1, {"namespace": 5, "processes": [1, {"pid": "x"}], "process_count": 2}], "events": []})");
