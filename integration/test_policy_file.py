@@ -205,6 +205,96 @@ spec: {namespace: prod/payments, allow: ["203.0.113.1:443"], deny: ["203.0.113.9
 """
 
 
+# The second page's documents, and the third's namespaces: the tables of policy.md section 9.
+def gateway_page(block):
+    """A yaml block of the gateway page: 0 the recipe, 1 one match, 2..4 the canned lists."""
+    pages = sorted(SEEDS.glob("001*.txt"))
+    if not pages:
+        pytest.skip(f"the seed documents are not at {SEEDS}")
+    return re.findall(r"```yaml\n(.*?)```", pages[0].read_text(), re.S)[block]
+
+
+def routed(matches, gateway="{listeners: [{name: t, protocol: TCP}]}", name="r", parent="g"):
+    indented = "".join(f"        {line}\n" for line in matches.splitlines())
+    return (f"apiVersion: clrk.apoxy.dev/v1alpha1\nkind: EgressGateway\nmetadata: {{name: {parent}}}\nspec: {gateway}\n---\n"
+            f"apiVersion: clrk.apoxy.dev/v1alpha1\nkind: EgressL4Route\nmetadata: {{name: {name}}}\n"
+            f"spec:\n  parentRefs: [{{name: {parent}}}]\n  rules:\n    - matches:\n{indented}")
+
+
+def one_match(block):
+    return "- " + block.replace("\n", "\n  ").rstrip()
+
+
+OPEN_GATEWAY = "{defaultPolicy: allow-all, listeners: [{name: t, protocol: TCP}]}"
+INVERSION = ("---\napiVersion: clrk.apoxy.dev/v1alpha1\nkind: EgressDenyPolicy\nmetadata: {name: d}\n"
+             "spec: {targetRef: {group: clrk.apoxy.dev, kind: EgressL4Route, name: r}}\n")
+
+GATEWAY_TABLES = {
+    "the recipe": (lambda: gateway_page(0), [
+        Case("allow", "api.anthropic.com:443", "203.0.113.1"), Case("deny", "api.anthropic.com:80", "203.0.113.1"),
+        Case("deny", "api.anthropic.com:443/udp", "203.0.113.1"), Case("allow", "pg.prod.internal:5432", "203.0.113.2"),
+        Case("deny", "pg.prod.internal:443", "203.0.113.2"), Case("deny", "paste.example:443", "203.0.113.3"),
+        Case("deny", "x.api.anthropic.com:443", "203.0.113.4"), Case("deny", "203.0.113.9:443")]),
+    "wildcard depth and both ends of a range": (lambda: routed(one_match(gateway_page(1))), [
+        Case("allow", "api.openai.com:443", "10.20.1.1"), Case("allow", "eu.azure.openai.com:443", "10.20.1.2"),
+        Case("deny", "a.eu.azure.openai.com:443", "10.20.1.3"), Case("deny", "azure.openai.com:443", "10.20.1.4"),
+        Case("deny", "api.openai.com:7999", "10.20.1.1"), Case("allow", "api.openai.com:8000", "10.20.1.1"),
+        Case("allow", "api.openai.com:8099", "10.20.1.1"), Case("deny", "api.openai.com:8100", "10.20.1.1"),
+        Case("deny", "api.openai.com:443/udp", "10.20.1.1"), Case("deny", "10.20.1.9:443")]),
+    "canned: Anthropic": (lambda: routed(gateway_page(2)), [
+        Case("allow", "api.anthropic.com:443", "203.0.113.1"), Case("deny", "api.openai.com:443", "203.0.113.2")]),
+    "canned: customer data": (lambda: routed(gateway_page(3)), [
+        Case("allow", "s3.us-east-1.amazonaws.com:443", "203.0.113.1"), Case("allow", "pg.prod.internal:5432", "203.0.113.2"),
+        Case("deny", "pg.prod.internal:443", "203.0.113.2"), Case("deny", "s3.us-east-2.amazonaws.com:443", "203.0.113.3")]),
+    "canned: cluster-internal": (lambda: routed(gateway_page(4)), [
+        Case("allow", "a.svc.cluster.local:1", "203.0.113.1"), Case("deny", "b.a.svc.cluster.local:1", "203.0.113.2"),
+        Case("allow", "10.255.0.1:65535"), Case("deny", "10.255.0.1:65535/udp"), Case("deny", "11.0.0.1:443")]),
+    "two gateways on one namespace": (lambda: routed("- {destinationHostnames: [a.example]}") + "---\n" +
+                                      routed("- {destinationHostnames: [b.example]}", OPEN_GATEWAY, "s", "h"), [
+        Case("allow", "a.example:1", "203.0.113.1"), Case("allow", "b.example:1", "203.0.113.2"),
+        Case("deny", "c.example:1", "203.0.113.3")]),
+    "a deny policy on an allow-all gateway": (lambda: routed("- {destinationHostnames: [paste.example]}", OPEN_GATEWAY) + INVERSION, [
+        Case("deny", "paste.example:443", "203.0.113.1"), Case("allow", "other.example:443", "203.0.113.2"),
+        Case("allow", "203.0.113.9:22")]),
+}
+
+
+@pytest.mark.parametrize("table", GATEWAY_TABLES)
+def test_the_gateway_pages_documents(tmp_path, island, table):
+    policy, cases = GATEWAY_TABLES[table]
+    check_both_ways(island, written(tmp_path, policy()), cases)
+
+
+def spaces(**allowed):
+    return "---\n".join("apiVersion: egress/v1\nkind: Namespace\n" + f"metadata: {{name: {name.replace('__', '/')}}}\n" +
+                        f"spec: {{{spec}}}\n" for name, spec in allowed.items())
+
+
+NAMESPACE_TABLES = {
+    "the leaf denies what the parent allows": (
+        spaces(prod__payments="allowed_domains: [api.stripe.com, api.bank.eu]",
+               prod__payments__eu="allowed_domains: [api.bank.eu]"), "prod/payments/eu",
+        [Case("allow", "api.bank.eu:443", "203.0.113.1"), Case("deny", "api.stripe.com:443", "203.0.113.2")]),
+    "a block at the root over an allow at the leaf, and the missing intermediate": (
+        "apiVersion: egress/v1\nkind: Namespace\nmetadata: {name: /}\nspec: {blocked_domains: [api.stripe.com]}\n---\n" +
+        spaces(prod__payments="allowed_domains: [api.stripe.com, api.bank.eu]"), "prod/payments",
+        [Case("allow", "api.bank.eu:443", "203.0.113.1"), Case("deny", "api.stripe.com:443", "203.0.113.2")]),
+    "the quarantine": (
+        spaces(prod="allowed_domains: [api.stripe.com]", prod__payments="allowed_domains: []"), "prod/payments",
+        [Case("deny", "api.stripe.com:443", "203.0.113.1"), Case("deny", "203.0.113.9:443")]),
+    "builds": (
+        spaces(prod='allowed_domains: [api.stripe.com, api.github.com, api.bank.eu, registry.npmjs.org]',
+               prod__builds="allowed_domains: [api.github.com, registry.npmjs.org]"), "prod/builds",
+        [Case("allow", "registry.npmjs.org:443", "203.0.113.1"), Case("deny", "api.stripe.com:443", "203.0.113.2")]),
+}
+
+
+@pytest.mark.parametrize("table", NAMESPACE_TABLES)
+def test_the_namespace_pages_stacks(tmp_path, island, table):
+    policy, namespace, cases = NAMESPACE_TABLES[table]
+    check_both_ways(island, written(tmp_path, policy), cases, "-n", namespace)
+
+
 @pytest.mark.parametrize("namespace, cases", [
     ("prod", [Case("allow", "203.0.113.200:443"), Case("deny", "203.0.113.9:443"), Case("allow", "api.example:443", "192.0.2.1"),
               Case("deny", "a.b.example:443", "192.0.2.2")]),

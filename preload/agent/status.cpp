@@ -44,6 +44,7 @@ nlohmann::json render_session(const Session& session, const ProcessTable& proces
                          {"error", contact.error},
                          {"bindings", session.arena().binding_count()},
                          {"evictions", session.arena().evictions()},
+                         {"unjudged", session.arena().unjudged()},
                          {"events", render_events(session.events().totals())},
                          {"process_count", all.size()},
                          {"processes", std::move(shown)}};

@@ -11,12 +11,9 @@
 namespace egress {
 namespace {
 
-// Compiled regexes of one stack together. Past it, RE2 reports that it cannot compile, and linking fails.
-constexpr std::int64_t kRegexMemoryBytes = 64 << 20;
-
-RE2::Options regex_options() {
+RE2::Options regex_options(std::int64_t memory_bytes) {
   RE2::Options options;
-  options.set_max_mem(kRegexMemoryBytes);
+  options.set_max_mem(memory_bytes);
   options.set_log_errors(false);
   options.set_encoding(RE2::Options::EncodingLatin1);  // canonical names are ASCII
   return options;
@@ -25,12 +22,14 @@ RE2::Options regex_options() {
 }  // namespace
 
 struct NameIndex::Regexes {
-  RE2::Set set{regex_options(), RE2::UNANCHORED};
+  explicit Regexes(std::int64_t memory_bytes) : set(regex_options(memory_bytes), RE2::UNANCHORED) {}
+
+  RE2::Set set;
   std::vector<RuleRef> rules;  // parallel to the set's indices
   bool built = false;
 };
 
-NameIndex::NameIndex() = default;
+NameIndex::NameIndex(std::int64_t regex_memory_bytes) : regex_memory_bytes_(regex_memory_bytes) {}
 NameIndex::NameIndex(NameIndex&&) noexcept = default;
 NameIndex& NameIndex::operator=(NameIndex&&) noexcept = default;
 NameIndex::~NameIndex() = default;
@@ -57,7 +56,7 @@ Expected<void> NameIndex::add(HostPatternKind kind, std::string_view text, RuleR
       assert(!"a CIDR is not a name pattern");
       return {};
   }
-  if (!regexes_) regexes_ = std::make_unique<Regexes>();
+  if (!regexes_) regexes_ = std::make_unique<Regexes>(regex_memory_bytes_);
   std::string error;
   if (regexes_->set.Add(re2::StringPiece(text.data(), text.size()), &error) < 0) {
     return fail(ErrorCode::kInvalidArgument, "\"" + std::string(text) + "\" is not a regular expression: " + error);
@@ -70,7 +69,7 @@ Expected<void> NameIndex::build() {
   if (!regexes_) return {};
   if (!regexes_->set.Compile()) {
     return fail(ErrorCode::kTooLarge, "the policy's regular expressions need more than " +
-                                          std::to_string(kRegexMemoryBytes >> 20) + " MiB together");
+                                          std::to_string(regex_memory_bytes_ >> 20) + " MiB together");
   }
   regexes_->built = true;
   return {};

@@ -20,9 +20,12 @@ class RE2;
 
 namespace egress {
 
+// What the regular expressions of one stack may cost together. Past it, linking fails, or a name cannot be judged.
+inline constexpr std::int64_t kRegexMemoryBytes = 64 << 20;
+
 class NameIndex {
  public:
-  NameIndex();
+  explicit NameIndex(std::int64_t regex_memory_bytes = kRegexMemoryBytes);
   NameIndex(NameIndex&&) noexcept;
   NameIndex& operator=(NameIndex&&) noexcept;
   ~NameIndex();
@@ -46,6 +49,7 @@ class NameIndex {
   using Table = std::unordered_map<std::string, RuleRefs, StringHash, std::equal_to<>>;
   struct Regexes;
 
+  std::int64_t regex_memory_bytes_;
   Table exact_;
   Table one_label_;   // keyed by the suffix
   Table any_labels_;  // keyed by the suffix

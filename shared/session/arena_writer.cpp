@@ -108,11 +108,11 @@ void ArenaWriter::set_valid_until(UnixMillis valid_until_ms) {
 std::uint64_t ArenaWriter::label_for(Name& name, std::uint64_t generation, const NameIndex& names) {
   if (is_label_for(name.label, generation)) return name.label;
   const auto rules = names.find(name.text);
-  if (!rules) return 0;
+  if (!rules) return ++unjudged_, 0;
   auto known = region_labels_.find(*rules);
   if (known == region_labels_.end()) {
     const std::size_t size = kLabelHeaderBytes + rules->size() * sizeof(RuleRef);
-    if (size > kRegionBytes - region_used_) return 0;
+    if (size > kRegionBytes - region_used_) return ++unjudged_, 0;
     std::byte* at = base_ + region_offset(generation) + region_used_;
     const std::uint32_t label_header[2] = {static_cast<std::uint32_t>(rules->size()), 0};
     std::memcpy(at, label_header, sizeof label_header);

@@ -57,6 +57,8 @@ class ArenaWriter {
   std::vector<std::string> names_of(Address address, UnixMillis now_ms) const;
 
   std::uint64_t evictions() const { return evictions_; }
+  // How often a name could not be judged, or found no room in the region: its connections are denied.
+  std::uint64_t unjudged() const { return unjudged_; }
   std::size_t binding_count() const { return uses_.size(); }
 
  private:
@@ -112,6 +114,7 @@ class ArenaWriter {
   std::unordered_map<std::uint32_t, Name> names_;
   std::uint32_t next_name_id_ = 1;
   std::uint64_t evictions_ = 0;
+  std::uint64_t unjudged_ = 0;
 };
 
 }  // namespace egress

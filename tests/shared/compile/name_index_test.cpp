@@ -51,5 +51,32 @@ TEST(NameIndexTest, RegexesThatOutgrowTheBudgetAreRefusedAtBuild) {
   EXPECT_EQ(built.error().code, ErrorCode::kTooLarge);
 }
 
+// However little memory RE2 is given: the right answer, or none. "No match" for want of memory would open what is
+// blocked.
+TEST(NameIndexTest, WithoutMemoryThereIsNoAnswerRatherThanAWrongOne) {
+  constexpr std::uint32_t kRegexes = 200;
+  int refused = 0;
+  int unjudged = 0;
+  int judged = 0;
+  for (std::int64_t bytes = 4096; bytes < (16 << 20); bytes += bytes / 16) {
+    NameIndex index(bytes);
+    for (std::uint32_t i = 0; i < kRegexes; ++i) {
+      ASSERT_TRUE(index.add(HostPatternKind::kRegex, "^n" + std::to_string(i) + "x[a-z]{8}\\.com$", {0, i}));
+    }
+    if (!index.build()) {
+      ++refused;
+    } else if (const auto found = index.find("n77xabcdefgh.com"); !found) {
+      EXPECT_EQ(found.error().code, ErrorCode::kUnavailable);
+      ++unjudged;
+    } else {
+      EXPECT_THAT(*found, ElementsAre(RuleRef{0, 77})) << bytes;
+      ++judged;
+    }
+  }
+  // Whether a budget suffices to compile but not to match is RE2's business; it says so either way.
+  EXPECT_GT(refused + unjudged, 0);
+  EXPECT_GT(judged, 0);
+}
+
 }  // namespace
 }  // namespace egress
