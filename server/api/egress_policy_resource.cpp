@@ -49,7 +49,7 @@ Result<Response> put_egress_entry(EgressPolicy& policy, const Clock& clock, Acti
   Warnings warnings;
   EgressPolicy::Put put;
   put.action = action;
-  put.actor = request.actor;
+  put.actor = request.principal;
   const std::string domain = fields.required_text("domain", kMaxDomainText);
   if (!fields.failed()) put.pattern = read_pattern(fields, "domain", domain, warnings).value_or(HostPattern());
   put.reason = fields.text("reason", kMaxReasonBytes);
@@ -70,7 +70,7 @@ Result<Response> remove_egress_entry(EgressPolicy& policy, Action action, const 
   const auto parsed = parse_host_pattern(domain);
   if (!parsed) query.refuse("domain", parsed.error().message);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  const auto removed = policy.remove(action, parsed->pattern, request.actor);
+  const auto removed = policy.remove(action, parsed->pattern, request.principal);
   if (!removed) return tl::unexpected(removed.error());
   Json answer = Json::object();
   answer["removed"] = format_host_pattern(removed->pattern);

@@ -107,7 +107,7 @@ Result<Response> apply_manifest(Manifests& manifests, const Request& request) {
   put.default_namespace = read_namespace(query).value_or("");
   put.force = query.flag("force");
   put.dry_run = query.flag("dry_run");
-  put.actor = request.actor;
+  put.actor = request.principal;
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   const auto result = manifests.apply(put);
   if (!result) return tl::unexpected(result.error());
@@ -144,7 +144,7 @@ Result<Response> remove_manifest(Manifests& manifests, const Request& request) {
   removal.name = query.required_text("name");
   removal.force = query.flag("force");
   removal.dry_run = query.flag("dry_run");
-  removal.actor = request.actor;
+  removal.actor = request.principal;
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   const auto removed = manifests.remove(removal);
   if (!removed) return tl::unexpected(removed.error());

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/service/principal.h"
+
 namespace egress::server {
 
 enum class Method { kGet, kHead, kPost, kDelete, kOther };
@@ -21,7 +23,7 @@ struct Request {
   std::vector<std::string> prefer;
   std::string accept;
   std::string body;
-  std::string actor;  // who asks, as the audit names it
+  Principal principal;  // who asks
 };
 
 struct Response {

@@ -28,7 +28,7 @@ Result<Response> set_mode(ServerMode& mode, const Request& request) {
   const auto wanted = fields.name("mode", find_mode, "enforcement, shadow, discovery");
   if (!wanted.value) fields.refuse("mode", "is required: one of enforcement, shadow, discovery");
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
-  return mode.set(*wanted.value, request.actor).map(render_mode);
+  return mode.set(*wanted.value, request.principal).map(render_mode);
 }
 
 }  // namespace egress::server

@@ -93,7 +93,7 @@ Result<Response> put_namespace(Namespaces& namespaces, const Request& request) {
   NamespacePut put;
   put.force = query.flag("force");
   put.dry_run = query.flag("dry_run");
-  put.actor = request.actor;
+  put.actor = request.principal;
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   const auto body = parse_body(request);
   if (!body) return tl::unexpected(body.error());
@@ -128,7 +128,7 @@ Result<Response> remove_namespace(Namespaces& namespaces, const Request& request
   if (!removal.path.empty()) read_path(query, removal.path);
   removal.force = query.flag("force");
   removal.dry_run = query.flag("dry_run");
-  removal.actor = request.actor;
+  removal.actor = request.principal;
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   if (auto done = namespaces.remove(removal); !done) return tl::unexpected(done.error());
   Json answer = Json::object();

@@ -42,9 +42,21 @@ enum class ErrorStyle {
   kRpcStatus,  // google.rpc.Status: {"code", "message"}
 };
 
+// Who may use a route at all; over which namespace is for the services to say, which know what the request touches.
+struct Access {
+  enum class Audience : std::uint8_t {
+    kAnyone,
+    kRole,      // a user with at least `role` over some namespace; anyone while the server is open
+    kWorkload,  // a workload by its token; anyone until the first workload token exists
+  };
+  Audience audience = Audience::kRole;
+  Role role = Role::kAdmin;
+};
+
 struct Route {
   Method method = Method::kGet;
   std::string pattern;  // "/api/layers/{sha256}": a segment in braces matches any one segment
+  Access access;
   BodyRule body = BodyRule::kNone;
   std::size_t body_limit_bytes = 0;
   std::variant<Handler, PollStarter> handler;

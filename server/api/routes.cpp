@@ -67,32 +67,37 @@ std::vector<Route> make_routes(const Services& services) {
   constexpr BodyRule kManifest = BodyRule::kManifest;
   constexpr BodyRule kOtlp = BodyRule::kOtlpJson;
   constexpr ErrorStyle kRpc = ErrorStyle::kRpcStatus;
+  constexpr Access kAnyone{Access::Audience::kAnyone, Role::kViewer};
+  constexpr Access kWorkload{Access::Audience::kWorkload, Role::kViewer};
+  constexpr Access kViewer{Access::Audience::kRole, Role::kViewer};
+  constexpr Access kOperator{Access::Audience::kRole, Role::kOperator};
+  constexpr Access kAdmin{Access::Audience::kRole, Role::kAdmin};
 
   return {
-      {kGet, "/healthz", kNone, 0, Handler(get_health)},
-      {kGet, "/api/policy/egress", kNone, 0, call(list_egress_policy, services.egress_policy)},
-      {kPost, "/api/policy/egress/allow", kJson, kSmallBody, put_entry(Action::kAllow)},
-      {kPost, "/api/policy/egress/block", kJson, kSmallBody, put_entry(Action::kDeny)},
-      {kDelete, "/api/policy/egress/allow", kNone, 0, remove_entry(Action::kAllow)},
-      {kDelete, "/api/policy/egress/block", kNone, 0, remove_entry(Action::kDeny)},
-      {kGet, "/api/fleet/namespaces", kNone, 0, call(list_namespaces, services.namespaces)},
-      {kPost, "/api/fleet/namespaces", kJson, kPolicyBody, call(put_namespace, services.namespaces)},
-      {kDelete, "/api/fleet/namespaces", kNone, 0, call(remove_namespace, services.namespaces)},
-      {kGet, "/api/manifests", kNone, 0, call(list_manifests, services.manifest_listing)},
-      {kPost, "/api/manifests", kManifest, kManifestBody, call(apply_manifest, services.manifests)},
-      {kDelete, "/api/manifests", kNone, 0, call(remove_manifest, services.manifests)},
-      {kGet, "/api/explain", kNone, 0, call(get_explanation, services.explanations)},
-      {kGet, "/api/mode", kNone, 0, call(get_mode, services.mode)},
-      {kPost, "/api/mode", kJson, kSmallBody, call(set_mode, services.mode)},
-      {kGet, "/api/audit", kNone, 0, call(list_audit, services.audit)},
-      {kPost, "/v1/logs", kOtlp, kTelemetryBody, receive(Signal::kLogs), kRpc},
-      {kPost, "/v1/traces", kOtlp, kTelemetryBody, receive(Signal::kTraces), kRpc},
-      {kGet, "/api/otlp/logs", kNone, 0, list_records(Signal::kLogs)},
-      {kGet, "/api/otlp/traces", kNone, 0, list_records(Signal::kTraces)},
-      {kGet, "/api/bundle", kNone, 0, poll_bundle},
-      {kGet, "/api/layers/{sha256}", kNone, 0, call(get_layer, services.distribution)},
-      {kPost, "/api/bundle/status", kJson, kSmallBody, call(report_bundle_status, services.fleet)},
-      {kGet, "/api/bundle/status", kNone, 0, call(list_bundle_status, services.fleet)},
+      {kGet, "/healthz", kAnyone, kNone, 0, Handler(get_health)},
+      {kGet, "/api/policy/egress", kViewer, kNone, 0, call(list_egress_policy, services.egress_policy)},
+      {kPost, "/api/policy/egress/allow", kOperator, kJson, kSmallBody, put_entry(Action::kAllow)},
+      {kPost, "/api/policy/egress/block", kOperator, kJson, kSmallBody, put_entry(Action::kDeny)},
+      {kDelete, "/api/policy/egress/allow", kOperator, kNone, 0, remove_entry(Action::kAllow)},
+      {kDelete, "/api/policy/egress/block", kOperator, kNone, 0, remove_entry(Action::kDeny)},
+      {kGet, "/api/fleet/namespaces", kViewer, kNone, 0, call(list_namespaces, services.namespaces)},
+      {kPost, "/api/fleet/namespaces", kOperator, kJson, kPolicyBody, call(put_namespace, services.namespaces)},
+      {kDelete, "/api/fleet/namespaces", kOperator, kNone, 0, call(remove_namespace, services.namespaces)},
+      {kGet, "/api/manifests", kViewer, kNone, 0, call(list_manifests, services.manifest_listing)},
+      {kPost, "/api/manifests", kOperator, kManifest, kManifestBody, call(apply_manifest, services.manifests)},
+      {kDelete, "/api/manifests", kOperator, kNone, 0, call(remove_manifest, services.manifests)},
+      {kGet, "/api/explain", kViewer, kNone, 0, call(get_explanation, services.explanations)},
+      {kGet, "/api/mode", kViewer, kNone, 0, call(get_mode, services.mode)},
+      {kPost, "/api/mode", kAdmin, kJson, kSmallBody, call(set_mode, services.mode)},
+      {kGet, "/api/audit", kViewer, kNone, 0, call(list_audit, services.audit)},
+      {kPost, "/v1/logs", kWorkload, kOtlp, kTelemetryBody, receive(Signal::kLogs), kRpc},
+      {kPost, "/v1/traces", kWorkload, kOtlp, kTelemetryBody, receive(Signal::kTraces), kRpc},
+      {kGet, "/api/otlp/logs", kViewer, kNone, 0, list_records(Signal::kLogs)},
+      {kGet, "/api/otlp/traces", kViewer, kNone, 0, list_records(Signal::kTraces)},
+      {kGet, "/api/bundle", kWorkload, kNone, 0, poll_bundle},
+      {kGet, "/api/layers/{sha256}", kWorkload, kNone, 0, call(get_layer, services.distribution)},
+      {kPost, "/api/bundle/status", kWorkload, kJson, kSmallBody, call(report_bundle_status, services.fleet)},
+      {kGet, "/api/bundle/status", kViewer, kNone, 0, call(list_bundle_status, services.fleet)},
   };
 }
 

@@ -19,6 +19,12 @@ unsigned status_of(ErrorCode kind) {
       return 409;
     case ErrorCode::kTooLarge:
       return 413;
+    case ErrorCode::kUnauthenticated:
+      return 401;
+    case ErrorCode::kForbidden:
+      return 403;
+    case ErrorCode::kRateLimited:
+      return 429;
     case ErrorCode::kUnavailable:
       return 503;
     case ErrorCode::kCorrupt:
@@ -32,6 +38,8 @@ unsigned status_of(ErrorCode kind) {
 // google.rpc.Code
 int rpc_code_of(unsigned status) {
   switch (status) {
+    case 401:
+      return 16;  // UNAUTHENTICATED
     case 403:
       return 7;  // PERMISSION_DENIED
     case 404:
@@ -39,6 +47,7 @@ int rpc_code_of(unsigned status) {
     case 409:
       return 6;  // ALREADY_EXISTS
     case 413:
+    case 429:
       return 8;  // RESOURCE_EXHAUSTED
     case 500:
       return 13;  // INTERNAL

@@ -27,7 +27,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-constexpr const char* kAnonymous = "anonymous";  // until there are tokens
 
 Method method_of(http::verb verb) {
   switch (verb) {
@@ -171,7 +170,7 @@ Session::Plan Session::plan_request() const {
   plan.request.method = method_of(parser_->get().method());
   plan.request.path = std::move(target->path);
   plan.request.query = std::move(target->query);
-  plan.request.actor = kAnonymous;
+  plan.request.principal = Principal::open();
   Router::Match match = host_.router.find(plan.request.method, plan.request.path);
   if (!match.route) {
     if (match.allow.empty()) {

@@ -54,12 +54,12 @@ Result<EgressPolicy::PutResult> EgressPolicy::put(const Put& put) {
     auto stored = writer.find_egress_entry(put.action, put.pattern);
     done.created = !stored;
     EgressEntry& entry = done.listed.entry;
-    entry = stored ? *std::move(stored) : EgressEntry{put.action, put.pattern, {}, false, {}, put.actor, now_ms};
+    entry = stored ? *std::move(stored) : EgressEntry{put.action, put.pattern, {}, false, {}, put.actor.name, now_ms};
     put.reason.apply_to(entry.reason);
     put.require_auth.apply_to(entry.require_auth);
     put.expires_at_ms.apply_to(entry.expires_at_ms);
-    revision = writer.bump_revision(now_ms, put.actor, rule_name(entry.action, entry.pattern));
-    write_egress_entry(writer, entry, revision, put.actor, now_ms);
+    revision = writer.bump_revision(now_ms, put.actor.name, rule_name(entry.action, entry.pattern));
+    write_egress_entry(writer, entry, revision, put.actor.name, now_ms);
     add_use(done.listed, writer.rule_uses(kEgressLayer));
     return done;
   });
@@ -67,7 +67,7 @@ Result<EgressPolicy::PutResult> EgressPolicy::put(const Put& put) {
   return result;
 }
 
-Result<EgressEntry> EgressPolicy::remove(Action action, const HostPattern& pattern, const std::string& actor) {
+Result<EgressEntry> EgressPolicy::remove(Action action, const HostPattern& pattern, const Principal& actor) {
   const UnixMillis now_ms = clock_.now_ms();
   std::uint64_t revision = 0;
   auto result = store_.write([&](Writer& writer) -> Result<EgressEntry> {
@@ -77,8 +77,8 @@ Result<EgressEntry> EgressPolicy::remove(Action action, const HostPattern& patte
                     format_host_pattern(pattern) + " is not in the " + (action == Action::kAllow ? "allow" : "block") +
                         " list of the global egress table");
     }
-    revision = writer.bump_revision(now_ms, actor, "remove " + rule_name(action, pattern));
-    erase_egress_entry(writer, *stored, revision, actor, now_ms);
+    revision = writer.bump_revision(now_ms, actor.name, "remove " + rule_name(action, pattern));
+    erase_egress_entry(writer, *stored, revision, actor.name, now_ms);
     return *std::move(stored);
   });
   if (result) observer_.policy_changed({revision, std::nullopt});

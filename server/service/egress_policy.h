@@ -9,6 +9,7 @@
 #include "server/service/change.h"
 #include "server/service/egress_write.h"
 #include "server/service/policy_observer.h"
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -33,7 +34,7 @@ class EgressPolicy {
     Change<std::string> reason;
     Change<bool> require_auth;
     Change<UnixMillis> expires_at_ms;
-    std::string actor;
+    Principal actor;
   };
   struct PutResult {
     ListedEntry listed;
@@ -42,7 +43,7 @@ class EgressPolicy {
   Result<PutResult> put(const Put& put);
 
   // kNotFound (egress_entry_not_found) if there is none.
-  Result<EgressEntry> remove(Action action, const HostPattern& pattern, const std::string& actor);
+  Result<EgressEntry> remove(Action action, const HostPattern& pattern, const Principal& actor);
 
  private:
   Store& store_;

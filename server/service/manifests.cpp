@@ -69,7 +69,7 @@ void audit_removed(Writer& writer, const DocumentRemoval& removal, const Documen
                    UnixMillis now_ms) {
   AuditEvent event;
   event.event = "manifest_removed";
-  event.actor = removal.actor;
+  event.actor = removal.actor.name;
   event.namespace_path = head.namespace_path.empty() ? std::string(kRootNamespace) : head.namespace_path;
   event.subject = cite(head);
   Json detail = Json::object();
@@ -136,10 +136,10 @@ Result<ManifestResult> Manifests::apply(const ManifestPut& put) {
     if (!problems.empty()) return refuse_manifest(problems);
     const std::vector<Document> merged = merge_documents(**stored, input.documents);
 
-    ManifestWrites writes(writer, input.documents, now_ms, put.actor);
+    ManifestWrites writes(writer, input.documents, now_ms, put.actor.name);
     changed = writes.changes_anything();
     if (changed) {
-      revision = writer.bump_revision(now_ms, put.actor,
+      revision = writer.bump_revision(now_ms, put.actor.name,
                                       "manifest of " + std::to_string(input.documents.size()) + " documents");
       writes.put_all(revision);
     }
@@ -148,7 +148,7 @@ Result<ManifestResult> Manifests::apply(const ManifestPut& put) {
     if (!cascade) return tl::unexpected(cascade.error());
     done.cascade_warnings = *std::move(cascade);
     for (const NamespaceWrite& write : writes.namespaces()) {
-      audit_namespace_write(writer, write, done.cascade_warnings, put.force, put.actor, now_ms);
+      audit_namespace_write(writer, write, done.cascade_warnings, put.force, put.actor.name, now_ms);
     }
     if (!put.force) {
       if (auto passed = check_tests(writer, merged, now_ms); !passed) return tl::unexpected(passed.error());
@@ -181,13 +181,13 @@ Result<std::string> Manifests::remove(const DocumentRemoval& removal) {
     const auto stored = documents_.current(writer);
     if (!stored) return tl::unexpected(Refusal(stored.error()));
     std::vector<Document> remaining = (*stored)->documents;
-    revision = writer.bump_revision(now_ms, removal.actor, "remove " + cite(head));
+    revision = writer.bump_revision(now_ms, removal.actor.name, "remove " + cite(head));
     std::string source;
     if (head.kind == kNamespaceKind) {
-      auto erased = erase_namespace(writer, head.name, removal.force, removal.actor, now_ms);
+      auto erased = erase_namespace(writer, head.name, removal.force, removal.actor.name, now_ms);
       if (!erased) return tl::unexpected(erased.error());
     } else if (head.kind == kEgressDomainKind) {
-      auto erased = erase_domain(writer, head, revision, removal.actor, now_ms);
+      auto erased = erase_domain(writer, head, revision, removal.actor.name, now_ms);
       if (!erased) return tl::unexpected(erased.error());
     } else {
       auto erased = erase_stored(writer, **stored, head, revision, remaining);

@@ -8,6 +8,7 @@
 
 #include "server/service/cascade.h"
 #include "server/service/policy_observer.h"
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/service/stored_documents.h"
 #include "server/store/store.h"
@@ -21,7 +22,7 @@ struct ManifestPut {
   std::string default_namespace;  // of documents that name none; empty: the kind's own
   bool force = false;             // past cascade violations and failing PolicyTests
   bool dry_run = false;
-  std::string actor;
+  Principal actor;
 };
 
 enum class ApplyResult { kCreated, kChanged, kUnchanged };
@@ -47,7 +48,7 @@ struct DocumentRemoval {
   std::string name;
   bool force = false;  // past failing PolicyTests, and past the use of a namespace
   bool dry_run = false;
-  std::string actor;
+  Principal actor;
 };
 
 class Manifests {

@@ -94,13 +94,13 @@ Result<NamespacePutResult> Namespaces::put(const NamespacePut& put) {
     NamespaceWrite write;
     write.previous = writer.find_namespace(put.path);
     write.record = changed_record(write.previous, put, now_ms);
-    revision = writer.bump_revision(now_ms, put.actor, "namespace " + put.path);
+    revision = writer.bump_revision(now_ms, put.actor.name, "namespace " + put.path);
     write.record.revision = revision;
     writer.put_namespace(write.record);
     auto cascade = check_narrowing(writer, write, now_ms);
     if (!cascade) return tl::unexpected(cascade.error());
     if (!cascade->empty() && !put.force) return refuse_cascade(*cascade);
-    audit_namespace_write(writer, write, *cascade, put.force, put.actor, now_ms);
+    audit_namespace_write(writer, write, *cascade, put.force, put.actor.name, now_ms);
     NamespacePutResult done;
     done.created = !write.previous;
     done.cascade_warnings = *std::move(cascade);
@@ -116,9 +116,9 @@ Result<void> Namespaces::remove(const NamespaceRemoval& removal) {
   const UnixMillis now_ms = clock_.now_ms();
   std::uint64_t revision = 0;
   auto result = store_.write([&](Writer& writer) -> Result<void> {
-    const auto erased = erase_namespace(writer, removal.path, removal.force, removal.actor, now_ms);
+    const auto erased = erase_namespace(writer, removal.path, removal.force, removal.actor.name, now_ms);
     if (!erased) return tl::unexpected(erased.error());
-    revision = writer.bump_revision(now_ms, removal.actor, "delete namespace " + removal.path);
+    revision = writer.bump_revision(now_ms, removal.actor.name, "delete namespace " + removal.path);
     if (removal.dry_run) writer.discard();
     return {};
   });

@@ -9,6 +9,7 @@
 #include "server/service/change.h"
 #include "server/service/effective_settings.h"
 #include "server/service/policy_observer.h"
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -33,7 +34,7 @@ struct NamespacePut {
   Change<Action> default_action;
   bool force = false;
   bool dry_run = false;
-  std::string actor;
+  Principal actor;
 };
 
 struct NamespacePutResult {
@@ -46,7 +47,7 @@ struct NamespaceRemoval {
   std::string path;
   bool force = false;
   bool dry_run = false;
-  std::string actor;
+  Principal actor;
 };
 
 class Namespaces {

@@ -17,6 +17,9 @@ std::string code_for(ErrorCode code) {
       return "too_large";
     case ErrorCode::kUnavailable:
       return "store_unavailable";
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kForbidden:
+    case ErrorCode::kRateLimited:
     case ErrorCode::kCorrupt:
     case ErrorCode::kUntrusted:
     case ErrorCode::kInternal:

@@ -13,16 +13,16 @@ Result<Mode> ServerMode::get() {
   return mode->value_or(kInitialMode);
 }
 
-Result<Mode> ServerMode::set(Mode mode, const std::string& actor) {
+Result<Mode> ServerMode::set(Mode mode, const Principal& actor) {
   const UnixMillis now_ms = clock_.now_ms();
   std::uint64_t revision = 0;
   auto result = store_.write([&](Writer& writer) -> Result<Mode> {
     const Mode before = writer.server_mode().value_or(kInitialMode);
     writer.set_server_mode(mode);
-    revision = writer.bump_revision(now_ms, actor, "mode " + std::string(name_of(mode)));
+    revision = writer.bump_revision(now_ms, actor.name, "mode " + std::string(name_of(mode)));
     AuditEvent event;
     event.event = "mode_changed";
-    event.actor = actor;
+    event.actor = actor.name;
     event.namespace_path = std::string(kRootNamespace);
     event.subject = "server";
     nlohmann::ordered_json detail = nlohmann::ordered_json::object();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "server/service/policy_observer.h"
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -20,7 +21,7 @@ class ServerMode {
       : store_(store), clock_(clock), observer_(observer) {}
 
   Result<Mode> get();
-  Result<Mode> set(Mode mode, const std::string& actor);
+  Result<Mode> set(Mode mode, const Principal& actor);
 
  private:
   Store& store_;

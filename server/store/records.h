@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -149,6 +150,48 @@ struct AgentStatus {
 inline std::string agent_status_key(const AgentStatus& status) {
   return status.agent_id + "\n" + status.namespace_path + "\n" + status.workload;
 }
+
+// A bearer token; only its SHA-256 is kept. Revoked ones stay, so that the server remembers that it was closed once.
+enum class TokenKind : std::uint8_t { kUser = 0, kWorkload = 1 };
+struct TokenRecord {
+  std::string id;
+  TokenKind kind = TokenKind::kUser;
+  std::string name;            // kWorkload: the workload's
+  std::uint8_t role = 0;       // kUser: the service's Role
+  std::string namespace_path;  // kUser: the scope; kWorkload: where the workload is registered
+  std::string sha256;          // 64 hex digits, over the token's text
+  std::optional<UnixMillis> expires_at_ms;
+  std::string created_by;
+  UnixMillis created_at_ms = 0;
+  std::optional<UnixMillis> revoked_at_ms;
+};
+
+// A registered workload; (namespace, name) is its identity.
+struct WorkloadRecord {
+  std::string namespace_path;
+  std::string name;
+  std::map<std::string, std::string> labels;
+  std::string target;
+  std::string token_id;  // of its current token
+  std::string created_by;
+  UnixMillis created_at_ms = 0;
+  UnixMillis updated_at_ms = 0;
+};
+
+// One policy change, and what it changed: the contents before and after of each object, as texts of the service's.
+struct RevisionRecord {
+  std::uint64_t number = 0;
+  UnixMillis time_ms = 0;
+  std::string actor;
+  std::string summary;
+};
+struct RevisionChange {
+  std::uint64_t revision = 0;
+  std::string kind;                   // "egress", "namespace", "document", "mode"
+  std::string subject;                // identity within the kind
+  std::optional<std::string> before;  // nullopt: was not there
+  std::optional<std::string> after;   // nullopt: is gone
+};
 
 struct StoredLayer {
   std::string hash;  // 64 hex digits

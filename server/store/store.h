@@ -43,6 +43,20 @@ class Reader {
   // By kind, namespace, name.
   virtual std::vector<DocumentRecord> documents(const DocumentFilter& filter) = 0;
 
+  virtual std::optional<RevisionRecord> find_revision(std::uint64_t number) = 0;
+  virtual RowPage<RevisionRecord> revisions(std::optional<std::uint64_t> before,
+                                            std::size_t limit) = 0;  // newest first
+  // Of the revisions in [first, last], oldest first, each revision's in the order of their making.
+  virtual std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) = 0;
+
+  virtual std::vector<TokenRecord> tokens() = 0;  // by id, revoked ones included
+  virtual std::optional<TokenRecord> find_token(std::string_view id) = 0;
+
+  virtual std::optional<WorkloadRecord> find_workload(std::string_view namespace_path, std::string_view name) = 0;
+  // In `subtree` and below, past (after_namespace, after_name) in that order.
+  virtual RowPage<WorkloadRecord> workloads(std::string_view subtree, std::string_view after_namespace,
+                                            std::string_view after_name, std::size_t limit) = 0;
+
   virtual std::optional<AuditRow> last_audit_row() = 0;
   virtual RowPage<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
   virtual RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
@@ -68,6 +82,12 @@ class Writer : public Reader {
   virtual void put_document(const DocumentRecord& record) = 0;
   virtual bool remove_document(std::string_view kind, std::string_view namespace_path, std::string_view name) = 0;
   virtual void touch_documents(std::uint64_t revision) = 0;
+
+  virtual void add_revision_change(const RevisionChange& change) = 0;
+
+  virtual void put_token(const TokenRecord& record) = 0;
+  virtual void put_workload(const WorkloadRecord& record) = 0;
+  virtual bool remove_workload(std::string_view namespace_path, std::string_view name) = 0;
 
   virtual void append_audit_row(const AuditRow& row) = 0;
   // False, and nothing stored, if a record of the signal with the same event id is there already.

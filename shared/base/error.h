@@ -15,6 +15,9 @@ enum class ErrorCode {
   kTooLarge,     // a documented limit is exceeded
   kCorrupt,      // stored or transmitted bytes fail verification
   kUntrusted,    // bytes are intact but not signed by the trusted key
+  kUnauthenticated,  // nobody known asks
+  kForbidden,        // somebody known asks for what is not theirs to do
+  kRateLimited,      // asked too often; later it may be granted
   kUnavailable,  // a peer or resource cannot be reached now; retrying may help
   kInternal,
 };

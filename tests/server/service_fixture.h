@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/service/policy_observer.h"
+#include "server/service/principal.h"
 #include "server/store/sqlite/sqlite_store.h"
 #include "shared/base/clock.h"
 #include "tests/server/temporary_directory.h"
@@ -32,6 +33,9 @@ class ServiceTest : public ::testing::Test {
     filter.limit = 1000;
     return store_->read([&](Reader& reader) { return reader.audit_rows(filter).rows; }).value();
   }
+
+  // May do everything.
+  static Principal admin(const std::string& name) { return {Principal::Kind::kUser, name, Role::kAdmin, "/", {}, {}}; }
 
   static DomainEntry entry(const std::string& text) { return {parse_host_pattern(text).value().pattern, "", {}}; }
   static std::vector<DomainEntry> entries(const std::vector<std::string>& texts) {

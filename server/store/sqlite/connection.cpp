@@ -162,6 +162,14 @@ std::optional<std::int64_t> Query::optional_integer() {
   return integer();
 }
 
+std::optional<std::string> Query::optional_text() {
+  if (sqlite3_column_type(statement_, next_column_) == SQLITE_NULL) {
+    ++next_column_;
+    return std::nullopt;
+  }
+  return text();
+}
+
 std::vector<std::byte> Query::blob() {
   const int column = next_column_++;
   const auto* data = static_cast<const std::byte*>(sqlite3_column_blob(statement_, column));

@@ -81,6 +81,7 @@ class Query {
   std::int64_t integer();
   std::uint64_t unsigned_integer() { return static_cast<std::uint64_t>(integer()); }
   std::optional<std::int64_t> optional_integer();
+  std::optional<std::string> optional_text();
   std::vector<std::byte> blob();
 
  private:

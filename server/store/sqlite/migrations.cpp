@@ -140,6 +140,51 @@ CREATE TABLE documents (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX documents_by_namespace ON documents (namespace);
 )sql",
+    // 3: access, workloads, what each revision changed.
+    R"sql(
+CREATE TABLE tokens (
+  id            TEXT PRIMARY KEY,
+  kind          INTEGER NOT NULL CHECK (kind IN (0, 1)),
+  name          TEXT NOT NULL,
+  role          INTEGER NOT NULL,
+  namespace     TEXT NOT NULL,
+  sha256        TEXT NOT NULL UNIQUE,
+  expires_at_ms INTEGER,
+  created_by    TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  revoked_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE workloads (
+  namespace     TEXT NOT NULL,
+  name          TEXT NOT NULL,
+  target        TEXT NOT NULL,
+  token_id      TEXT NOT NULL,
+  created_by    TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (namespace, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE workload_labels (
+  namespace TEXT NOT NULL,
+  workload  TEXT NOT NULL,
+  key       TEXT NOT NULL,
+  value     TEXT NOT NULL,
+  PRIMARY KEY (namespace, workload, key),
+  FOREIGN KEY (namespace, workload) REFERENCES workloads (namespace, name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revision_changes (
+  revision INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  kind     TEXT NOT NULL,
+  subject  TEXT NOT NULL,
+  before   TEXT,
+  after    TEXT,
+  PRIMARY KEY (revision, position)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Expected<int> read_version(Connection& connection) {
@@ -153,7 +198,7 @@ Expected<int> read_version(Connection& connection) {
 
 int schema_version() { return static_cast<int>(kSteps.size()); }
 
-Expected<void> migrate(Connection& connection) {
+Expected<void> migrate(Connection& connection, int target) {
   const auto version = read_version(connection);
   if (!version) return tl::unexpected(version.error());
   if (*version < 0 || *version > schema_version()) {
@@ -161,7 +206,7 @@ Expected<void> migrate(Connection& connection) {
                                          ", this program knows schemas up to " + std::to_string(schema_version()) +
                                          ": run a newer egress-server");
   }
-  for (int step = *version; step < schema_version(); ++step) {
+  for (int step = *version; step < target; ++step) {
     const std::string sql = std::string("BEGIN IMMEDIATE;") + kSteps[static_cast<std::size_t>(step)] +
                             "PRAGMA user_version=" + std::to_string(step + 1) + "; COMMIT;";
     if (auto done = connection.execute(sql); !done) {

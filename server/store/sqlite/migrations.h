@@ -5,10 +5,10 @@
 
 namespace egress::server {
 
-// Takes the steps that are missing, each in a transaction of its own. kCorrupt if the database is newer than this
-// program.
-Expected<void> migrate(Connection& connection);
-
 int schema_version();
+
+// Takes the steps that are missing up to schema `target`, each in a transaction of its own. kCorrupt if the database is
+// newer than this program.
+Expected<void> migrate(Connection& connection, int target = schema_version());
 
 }  // namespace egress::server

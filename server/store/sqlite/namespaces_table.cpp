@@ -1,6 +1,6 @@
 #include "server/store/sqlite/page_filler.h"
+#include "server/store/sqlite/path_range.h"
 #include "server/store/sqlite/transaction.h"
-#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -30,17 +30,6 @@ std::size_t size_of(const std::vector<DomainEntry>& entries) {
 std::size_t size_of(const NamespaceRecord& record) {
   return sizeof record + record.description.size() + size_of(record.blocked) +
          (record.allowed ? size_of(*record.allowed) : 0);
-}
-
-// The paths strictly below `path` are those in [first, end): '0' is the character after '/'.
-struct PathRange {
-  std::string first;
-  std::string end;
-};
-
-PathRange range_below(std::string_view path) {
-  if (path == kRootNamespace) return {"0", "{"};  // labels start with a digit or a lower-case letter
-  return {std::string(path) + "/", std::string(path) + "0"};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "server/store/sqlite/page_filler.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
@@ -8,6 +9,15 @@ namespace {
 constexpr std::string_view kModeKey = "mode";
 constexpr std::string_view kEgressRevisionKey = "egress_revision";
 constexpr std::string_view kDocumentsRevisionKey = "documents_revision";
+
+RevisionRecord read_revision(Query& query) {
+  RevisionRecord record;
+  record.number = query.unsigned_integer();
+  record.time_ms = query.integer();
+  record.actor = query.text();
+  record.summary = query.text();
+  return record;
+}
 
 }  // namespace
 
@@ -68,6 +78,59 @@ void SqliteTransaction::touch_egress(std::uint64_t revision) {
 
 void SqliteTransaction::touch_documents(std::uint64_t revision) {
   put_setting(kDocumentsRevisionKey, std::to_string(revision));
+}
+
+std::optional<RevisionRecord> SqliteTransaction::find_revision(std::uint64_t number) {
+  Query query(connection_, "SELECT number, time_ms, actor, summary FROM revisions WHERE number = ?");
+  query.bind(number);
+  if (!query.step()) return std::nullopt;
+  return read_revision(query);
+}
+
+RowPage<RevisionRecord> SqliteTransaction::revisions(std::optional<std::uint64_t> before, std::size_t limit) {
+  Query query(connection_,
+              "SELECT number, time_ms, actor, summary FROM revisions WHERE ?1 IS NULL OR number < ?1 "
+              "ORDER BY number DESC LIMIT ?2");
+  std::optional<std::int64_t> bound;
+  if (before) bound = static_cast<std::int64_t>(*before);
+  query.bind(bound).bind(static_cast<std::int64_t>(limit + 1));
+  PageFiller<RevisionRecord> page(limit);
+  while (query.step()) {
+    RevisionRecord record = read_revision(query);
+    const std::size_t size = sizeof record + record.actor.size() + record.summary.size();
+    if (!page.add(std::move(record), size)) break;
+  }
+  return page.take();
+}
+
+std::vector<RevisionChange> SqliteTransaction::revision_changes(std::uint64_t first, std::uint64_t last) {
+  Query query(connection_,
+              "SELECT revision, kind, subject, before, after FROM revision_changes WHERE revision >= ? AND "
+              "revision <= ? ORDER BY revision, position");
+  query.bind(first).bind(last);
+  std::vector<RevisionChange> changes;
+  while (query.step()) {
+    RevisionChange change;
+    change.revision = query.unsigned_integer();
+    change.kind = query.text();
+    change.subject = query.text();
+    change.before = query.optional_text();
+    change.after = query.optional_text();
+    changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
+void SqliteTransaction::add_revision_change(const RevisionChange& change) {
+  Query(connection_,
+        "INSERT INTO revision_changes VALUES (?1, (SELECT ifnull(max(position) + 1, 0) FROM revision_changes WHERE "
+        "revision = ?1), ?2, ?3, ?4, ?5)")
+      .bind(change.revision)
+      .bind(change.kind)
+      .bind(change.subject)
+      .bind(change.before)
+      .bind(change.after)
+      .run();
 }
 
 void SqliteTransaction::set_server_mode(Mode mode) { put_setting(kModeKey, name_of(mode)); }

@@ -22,6 +22,22 @@ class SqliteTransaction final : public Writer {
   void touch_egress(std::uint64_t revision) override;
   void touch_documents(std::uint64_t revision) override;
   void set_server_mode(Mode mode) override;
+  std::optional<RevisionRecord> find_revision(std::uint64_t number) override;
+  RowPage<RevisionRecord> revisions(std::optional<std::uint64_t> before, std::size_t limit) override;
+  std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) override;
+  void add_revision_change(const RevisionChange& change) override;
+
+  // tokens_table.cpp
+  std::vector<TokenRecord> tokens() override;
+  std::optional<TokenRecord> find_token(std::string_view id) override;
+  void put_token(const TokenRecord& record) override;
+
+  // workloads_table.cpp
+  std::optional<WorkloadRecord> find_workload(std::string_view namespace_path, std::string_view name) override;
+  RowPage<WorkloadRecord> workloads(std::string_view subtree, std::string_view after_namespace,
+                                    std::string_view after_name, std::size_t limit) override;
+  void put_workload(const WorkloadRecord& record) override;
+  bool remove_workload(std::string_view namespace_path, std::string_view name) override;
 
   // egress_table.cpp
   std::vector<EgressEntry> egress_entries() override;
@@ -69,6 +85,7 @@ class SqliteTransaction final : public Writer {
   std::uint64_t find_revision_setting(std::string_view key);  // 0 if it was never put
   void put_setting(std::string_view key, std::string_view value);
   NamespaceRecord read_namespace(Query& query);
+  WorkloadRecord read_workload(Query& query);
   void read_domains(NamespaceRecord& record, bool allowed_defined);
   void put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
   // A stored pattern; what cannot be parsed is corruption and fails the transaction.

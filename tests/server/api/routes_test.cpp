@@ -27,7 +27,7 @@ class RoutesTest : public ServiceTest {
 
   Result<Response> call(Method method, const std::string& pattern, Request request) {
     request.method = method;
-    request.actor = "me";
+    request.principal = admin("me");
     return std::get<Handler>(route(method, pattern).handler)(request);
   }
 
@@ -149,7 +149,7 @@ TEST_F(BundlePollTest, AWaitOnADeletedNamespaceEndsWithTheRemedy) {
   int wakes = 0;
   (*poll)->subscribe([&] { ++wakes; });
   ASSERT_FALSE((*poll)->attempt(false));
-  ASSERT_TRUE(namespaces_.remove({"default", false, false, "me"}));
+  ASSERT_TRUE(namespaces_.remove({"default", false, false, admin("me")}));
   EXPECT_EQ(wakes, 1);
   const auto gone = (*poll)->attempt(false);
   ASSERT_TRUE(gone);

@@ -205,7 +205,7 @@ TEST_F(WakingTest, AWriteWakesOnlyThoseItConcerns) {
 TEST_F(WakingTest, DeletionWakesSoThatTheWaiterLearnsOfIt) {
   allow("prod", {"a.example"});
   const auto prod = wait_for("prod");
-  ASSERT_TRUE(namespaces_.remove({"prod", false, false, "me"}));
+  ASSERT_TRUE(namespaces_.remove({"prod", false, false, admin("me")}));
   EXPECT_EQ(prod->wakes, 1);
   EXPECT_EQ(distribution_.current("prod").error().code, "namespace_unknown");
 }

@@ -123,14 +123,14 @@ class HttpServerTest : public ::testing::Test {
     };
     auto server =
         HttpServer::start(*parse_address("127.0.0.1"), 0,
-                          Router({{Method::kGet, "/echo", BodyRule::kNone, 0, echo},
-                                  {Method::kPost, "/echo", BodyRule::kJson, 1000, echo},
-                                  {Method::kPost, "/v1/x", BodyRule::kOtlpJson, 1000, echo, ErrorStyle::kRpcStatus},
-                                  {Method::kGet, "/taken", BodyRule::kNone, 0, refuse_all},
-                                  {Method::kGet, "/throws", BodyRule::kNone, 0, fail_badly},
-                                  {Method::kGet, "/same", BodyRule::kNone, 0, not_modified},
-                                  {Method::kGet, "/slow", BodyRule::kNone, 0, slow},
-                                  {Method::kGet, "/poll", BodyRule::kNone, 0, topic_.starter()}}),
+                          Router({{Method::kGet, "/echo", {}, BodyRule::kNone, 0, echo},
+                                  {Method::kPost, "/echo", {}, BodyRule::kJson, 1000, echo},
+                                  {Method::kPost, "/v1/x", {}, BodyRule::kOtlpJson, 1000, echo, ErrorStyle::kRpcStatus},
+                                  {Method::kGet, "/taken", {}, BodyRule::kNone, 0, refuse_all},
+                                  {Method::kGet, "/throws", {}, BodyRule::kNone, 0, fail_badly},
+                                  {Method::kGet, "/same", {}, BodyRule::kNone, 0, not_modified},
+                                  {Method::kGet, "/slow", {}, BodyRule::kNone, 0, slow},
+                                  {Method::kGet, "/poll", {}, BodyRule::kNone, 0, topic_.starter()}}),
                           limits);
     ASSERT_TRUE(server) << server.error().message;
     server_ = *std::move(server);

@@ -7,10 +7,10 @@ namespace {
 
 Router make_router() {
   const Handler handler = [](const Request&) { return Response(); };
-  return Router({{Method::kGet, "/things", BodyRule::kNone, 0, handler},
-                 {Method::kPost, "/things", BodyRule::kJson, 10, handler},
-                 {Method::kGet, "/things/{id}", BodyRule::kNone, 0, handler},
-                 {Method::kDelete, "/things/{id}/parts/{part}", BodyRule::kNone, 0, handler}});
+  return Router({{Method::kGet, "/things", {}, BodyRule::kNone, 0, handler},
+                 {Method::kPost, "/things", {}, BodyRule::kJson, 10, handler},
+                 {Method::kGet, "/things/{id}", {}, BodyRule::kNone, 0, handler},
+                 {Method::kDelete, "/things/{id}/parts/{part}", {}, BodyRule::kNone, 0, handler}});
 }
 
 TEST(RouterTest, FindsByMethodAndPath) {

@@ -17,7 +17,7 @@ class EgressPolicyTest : public ServiceTest {
     EgressPolicy::Put put;
     put.action = Action::kAllow;
     put.pattern = parse_host_pattern(domain).value().pattern;
-    put.actor = "me";
+    put.actor = admin("me");
     return put;
   }
 
@@ -73,7 +73,7 @@ TEST_F(EgressPolicyTest, EveryWriteIsAuditedWithItsReasonAndRaisesTheRevision) {
   ASSERT_TRUE(policy_.put(put));
   put.action = Action::kDeny;
   ASSERT_TRUE(policy_.put(put));
-  ASSERT_TRUE(policy_.remove(Action::kAllow, put.pattern, "you"));
+  ASSERT_TRUE(policy_.remove(Action::kAllow, put.pattern, admin("you")));
   const auto rows = audit_rows();
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[2].event, "policy_allow");
@@ -90,7 +90,7 @@ TEST_F(EgressPolicyTest, EveryWriteIsAuditedWithItsReasonAndRaisesTheRevision) {
 }
 
 TEST_F(EgressPolicyTest, RemovingWhatIsNotThereIsNotFound) {
-  const auto removed = policy_.remove(Action::kAllow, allow("a.example").pattern, "me");
+  const auto removed = policy_.remove(Action::kAllow, allow("a.example").pattern, admin("me"));
   ASSERT_FALSE(removed);
   EXPECT_EQ(removed.error().kind, ErrorCode::kNotFound);
   EXPECT_EQ(removed.error().code, "egress_entry_not_found");
@@ -106,7 +106,7 @@ TEST_F(EgressPolicyTest, ListsHowOftenARuleDecidedAndForgetsItOnRemoval) {
   ASSERT_TRUE(used);
   EXPECT_EQ(policy_.list()->front().hits, 4U);
   EXPECT_EQ(policy_.list()->front().last_used_ms, 99);
-  ASSERT_TRUE(policy_.remove(Action::kAllow, allow("a.example").pattern, "me"));
+  ASSERT_TRUE(policy_.remove(Action::kAllow, allow("a.example").pattern, admin("me")));
   EXPECT_EQ(policy_.put(allow("a.example"))->listed.hits, 0U);
 }
 

@@ -36,7 +36,7 @@ class ManifestsTest : public ServiceTest {
     ManifestPut put;
     put.text = text;
     put.force = force;
-    put.actor = "me";
+    put.actor = admin("me");
     return manifests_.apply(put);
   }
   std::vector<std::string> results_of(const std::string& text) {
@@ -166,7 +166,7 @@ TEST_F(ManifestsTest, ExplanationsFollowEveryChange) {
   EXPECT_EQ(verdict("default", "a.example", Transport::kUdp), Verdict::kDeny);
   EXPECT_FALSE(ask("default/below", "a.example", Transport::kTcp)->namespace_exists);
   EXPECT_TRUE(ask("default", "a.example", Transport::kTcp)->namespace_exists);
-  ASSERT_TRUE(manifests_.remove({"EgressL4Route", "", "r", false, false, "me"}));
+  ASSERT_TRUE(manifests_.remove({"EgressL4Route", "", "r", false, false, admin("me")}));
   EXPECT_EQ(verdict("default", "a.example"), Verdict::kDeny);
 }
 

@@ -23,7 +23,7 @@ class NamespacesTest : public ServiceTest {
   static NamespacePut naming(const std::string& path) {
     NamespacePut put;
     put.path = path;
-    put.actor = "me";
+    put.actor = admin("me");
     return put;
   }
   NamespacePut allowing(const std::string& path, const Domains& domains) {
@@ -46,7 +46,7 @@ TEST_F(NamespacesTest, TheFirstStartMakesRootAndDefaultOnce) {
   ASSERT_EQ(page->items.size(), 2U);
   EXPECT_EQ(page->items[0].record.path, "/");
   EXPECT_EQ(page->items[1].record.path, "default");
-  ASSERT_TRUE(namespaces_.remove({"default", false, false, "me"}));
+  ASSERT_TRUE(namespaces_.remove({"default", false, false, admin("me")}));
   ASSERT_TRUE(namespaces_.ensure_initial());
   EXPECT_EQ(namespaces_.list("", 10)->items.size(), 1U) << "what was deleted stays deleted";
 }
@@ -178,7 +178,7 @@ TEST_F(NamespacesTest, SettingsAreInheritedFromTheNearestThatSetsThem) {
   EXPECT_EQ(view.effective.loopback, LoopbackMode::kEnforce);
   EXPECT_EQ(view.effective.lookups, LookupMode::kResolvable);
   ServerMode mode(*store_, clock_, observer_);
-  ASSERT_TRUE(mode.set(Mode::kDiscovery, "me"));
+  ASSERT_TRUE(mode.set(Mode::kDiscovery, admin("me")));
   EXPECT_EQ(namespaces_.get("default")->effective.mode, Mode::kDiscovery);
   EXPECT_EQ(audit_rows().front().event, "mode_changed");
 }
@@ -200,7 +200,7 @@ TEST_F(NamespacesTest, ADryRunValidatesAndChangesNothing) {
   put.dry_run = true;
   EXPECT_TRUE(namespaces_.put(put)->created);
   EXPECT_EQ(namespaces_.get("prod").error().code, "namespace_unknown");
-  EXPECT_TRUE(namespaces_.remove({"default", false, true, "me"}));
+  EXPECT_TRUE(namespaces_.remove({"default", false, true, admin("me")}));
   EXPECT_TRUE(namespaces_.get("default"));
   EXPECT_EQ(audit_rows().size(), rows);
   EXPECT_EQ(observer_.changes.size(), changes);
@@ -209,13 +209,13 @@ TEST_F(NamespacesTest, ADryRunValidatesAndChangesNothing) {
 TEST_F(NamespacesTest, DeletionProtectsTheRootAndWhatIsInUse) {
   given("prod", {"a.example"});
   given("prod/x", {"a.example"});
-  EXPECT_EQ(namespaces_.remove({"/", true, false, "me"}).error().code, "root_undeletable");
-  EXPECT_EQ(namespaces_.remove({"nope", false, false, "me"}).error().code, "namespace_unknown");
-  const auto in_use = namespaces_.remove({"prod", false, false, "me"});
+  EXPECT_EQ(namespaces_.remove({"/", true, false, admin("me")}).error().code, "root_undeletable");
+  EXPECT_EQ(namespaces_.remove({"nope", false, false, admin("me")}).error().code, "namespace_unknown");
+  const auto in_use = namespaces_.remove({"prod", false, false, admin("me")});
   ASSERT_FALSE(in_use);
   EXPECT_EQ(in_use.error().code, "namespace_in_use");
   EXPECT_EQ(fields_of(in_use.error()), R"({"namespace":"prod","descendants":["prod/x"]})");
-  EXPECT_TRUE(namespaces_.remove({"prod", true, false, "me"}));
+  EXPECT_TRUE(namespaces_.remove({"prod", true, false, admin("me")}));
   EXPECT_EQ(audit_rows().front().event, "namespace_deleted");
   EXPECT_EQ(observer_.changes.back().subtree, "prod");
   EXPECT_TRUE(namespaces_.get("prod/x"));

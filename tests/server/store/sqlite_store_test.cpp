@@ -409,18 +409,10 @@ TEST(MigrationsTest, ADatabaseOfTheFirstSchemaGainsDocumentsAndKeepsItsPolicy) {
   TemporaryDirectory directory;
   const std::string path = directory.path() + "/egress.db";
   {
-    auto store = SqliteStore::open(path, 1);
-    ASSERT_TRUE(store);
-    const auto done = (*store)->write([&](Writer& writer) -> Done {
-      writer.bump_revision(1, "me", "x");
-      return 0;
-    });
-    ASSERT_TRUE(done);
-  }
-  {
     auto connection = Connection::open(path, Connection::Access::kReadWrite);
     ASSERT_TRUE(connection);
-    ASSERT_TRUE((*connection)->execute("DROP TABLE documents; PRAGMA user_version=1"));
+    ASSERT_TRUE(migrate(**connection, 1));
+    ASSERT_TRUE((*connection)->execute("INSERT INTO revisions VALUES (1, 1, 'me', 'x')"));
   }
   const auto store = SqliteStore::open(path, 1);
   ASSERT_TRUE(store) << store.error().message;

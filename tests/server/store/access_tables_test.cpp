@@ -1,0 +1,175 @@
+// Tokens, workloads and what revisions changed, as the store keeps them.
+#include <gtest/gtest.h>
+
+#include "server/store/sqlite/sqlite_store.h"
+#include "tests/server/temporary_directory.h"
+
+namespace egress::server {
+namespace {
+
+class AccessTablesTest : public ::testing::Test {
+ protected:
+  template <typename Body>
+  auto read(Body body) {
+    return store_->read(body).value();
+  }
+  template <typename Body>
+  void write(Body body) {
+    const auto done = store_->write([&](Writer& writer) -> Expected<bool> {
+      body(writer);
+      return true;
+    });
+    ASSERT_TRUE(done) << done.error().message;
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<Store> store_ = SqliteStore::open(directory_.path() + "/egress.db", 2).value();
+};
+
+TokenRecord token(const std::string& id) {
+  TokenRecord record;
+  record.id = id;
+  record.name = "ci";
+  record.role = 1;
+  record.namespace_path = "prod";
+  record.sha256 = "hash of " + id;
+  record.created_by = "me";
+  record.created_at_ms = 5;
+  return record;
+}
+
+TEST_F(AccessTablesTest, TokensKeepEveryFieldAndAreRevokedInPlace) {
+  write([](Writer& writer) {
+    TokenRecord record = token("b");
+    record.kind = TokenKind::kWorkload;
+    record.expires_at_ms = 77;
+    writer.put_token(record);
+    writer.put_token(token("a"));
+  });
+  auto tokens = read([](Reader& reader) { return reader.tokens(); });
+  ASSERT_EQ(tokens.size(), 2U);
+  EXPECT_EQ(tokens[0].id, "a");
+  EXPECT_EQ(tokens[0].kind, TokenKind::kUser);
+  EXPECT_FALSE(tokens[0].expires_at_ms);
+  EXPECT_FALSE(tokens[0].revoked_at_ms);
+  const TokenRecord& b = tokens[1];
+  EXPECT_EQ(b.kind, TokenKind::kWorkload);
+  EXPECT_EQ(std::tie(b.name, b.namespace_path, b.sha256, b.created_by), std::tuple("ci", "prod", "hash of b", "me"));
+  EXPECT_EQ(b.role, 1);
+  EXPECT_EQ(b.expires_at_ms, 77);
+  EXPECT_EQ(b.created_at_ms, 5);
+
+  write([&](Writer& writer) {
+    TokenRecord revoked = b;
+    revoked.revoked_at_ms = 99;
+    writer.put_token(revoked);
+  });
+  EXPECT_EQ(read([](Reader& reader) { return reader.find_token("b"); })->revoked_at_ms, 99);
+  EXPECT_FALSE(read([](Reader& reader) { return reader.find_token("c"); }));
+}
+
+TEST_F(AccessTablesTest, TwoTokensNeverShareASecret) {
+  const auto done = store_->write([](Writer& writer) -> Expected<bool> {
+    writer.put_token(token("a"));
+    TokenRecord same = token("b");
+    same.sha256 = token("a").sha256;
+    writer.put_token(same);
+    return true;
+  });
+  EXPECT_FALSE(done);
+}
+
+WorkloadRecord workload(const std::string& path, const std::string& name) {
+  WorkloadRecord record;
+  record.namespace_path = path;
+  record.name = name;
+  record.labels = {{"app", "web"}, {"tier", ""}};
+  record.target = "deployment/web";
+  record.token_id = "t";
+  record.created_by = "me";
+  record.created_at_ms = record.updated_at_ms = 1;
+  return record;
+}
+
+TEST_F(AccessTablesTest, AWorkloadIsReplacedUnderItsIdentity) {
+  write([](Writer& writer) {
+    writer.put_workload(workload("prod", "web"));
+    WorkloadRecord again = workload("prod", "web");
+    again.labels = {{"app", "api"}};
+    again.target = "";
+    again.token_id = "u";
+    again.created_by = "you";
+    again.created_at_ms = again.updated_at_ms = 9;
+    writer.put_workload(again);
+  });
+  const auto stored = read([](Reader& reader) { return reader.find_workload("prod", "web"); });
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->labels, (std::map<std::string, std::string>{{"app", "api"}}));
+  EXPECT_EQ(stored->target, "");
+  EXPECT_EQ(stored->token_id, "u");
+  EXPECT_EQ(stored->created_by, "me") << "who made it stays";
+  EXPECT_EQ(stored->created_at_ms, 1);
+  EXPECT_EQ(stored->updated_at_ms, 9);
+  write([](Writer& writer) {
+    EXPECT_TRUE(writer.remove_workload("prod", "web"));
+    EXPECT_FALSE(writer.remove_workload("prod", "web"));
+    writer.put_workload(workload("prod", "web"));
+  });
+  EXPECT_EQ(read([](Reader& reader) { return reader.find_workload("prod", "web"); })->labels.size(), 2U);
+}
+
+TEST_F(AccessTablesTest, WorkloadsAreListedBySubtreePageByPage) {
+  write([](Writer& writer) {
+    for (const auto& [path, name] :
+         {std::pair("prod/pay", "b"), {"prod", "z"}, {"prod", "a"}, {"production", "a"}, {"/", "a"}, {"dev", "a"}}) {
+      writer.put_workload(workload(path, name));
+    }
+  });
+  const auto list = [&](std::string_view subtree, std::string_view after_path, std::string_view after_name,
+                        std::size_t limit) {
+    const auto page = read([&](Reader& reader) { return reader.workloads(subtree, after_path, after_name, limit); });
+    std::string text;
+    for (const WorkloadRecord& record : page.rows) text += record.namespace_path + ":" + record.name + " ";
+    return text + (page.more ? "more" : "end");
+  };
+  EXPECT_EQ(list("prod", "", "", 10), "prod:a prod:z prod/pay:b end");
+  EXPECT_EQ(list("prod", "", "", 2), "prod:a prod:z more");
+  EXPECT_EQ(list("prod", "prod", "z", 2), "prod/pay:b end");
+  EXPECT_EQ(list("/", "", "", 10), "/:a dev:a prod:a prod:z prod/pay:b production:a end");
+}
+
+TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
+  write([](Writer& writer) {
+    for (const std::uint64_t expected : {1U, 2U, 3U}) {
+      const std::uint64_t number = writer.bump_revision(10, "me", "change " + std::to_string(expected));
+      EXPECT_EQ(number, expected);
+      writer.add_revision_change({number, "namespace", "prod", std::nullopt, "new"});
+      writer.add_revision_change({number, "egress", "allow a.example", "old", std::nullopt});
+    }
+  });
+  const auto page = read([](Reader& reader) { return reader.revisions(std::nullopt, 2); });
+  ASSERT_EQ(page.rows.size(), 2U);
+  EXPECT_TRUE(page.more);
+  EXPECT_EQ(page.rows[0].number, 3U);
+  EXPECT_EQ(page.rows[0].summary, "change 3");
+  const auto rest = read([](Reader& reader) { return reader.revisions(2, 10); });
+  ASSERT_EQ(rest.rows.size(), 1U);
+  EXPECT_EQ(rest.rows[0].number, 1U);
+  EXPECT_FALSE(rest.more);
+  EXPECT_EQ(read([](Reader& reader) { return reader.find_revision(2); })->actor, "me");
+  EXPECT_FALSE(read([](Reader& reader) { return reader.find_revision(4); }));
+
+  const auto changes = read([](Reader& reader) { return reader.revision_changes(2, 3); });
+  ASSERT_EQ(changes.size(), 4U);
+  EXPECT_EQ(changes[0].revision, 2U);
+  EXPECT_EQ(changes[0].kind, "namespace");
+  EXPECT_FALSE(changes[0].before);
+  EXPECT_EQ(changes[0].after, "new");
+  EXPECT_EQ(changes[3].revision, 3U);
+  EXPECT_EQ(changes[3].subject, "allow a.example");
+  EXPECT_EQ(changes[3].before, "old");
+  EXPECT_FALSE(changes[3].after);
+}
+
+}  // namespace
+}  // namespace egress::server
