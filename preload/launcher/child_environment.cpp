@@ -7,6 +7,7 @@ namespace egress {
 namespace {
 
 constexpr std::string_view kPreload = "LD_PRELOAD=";
+constexpr std::string_view kPersonsToken = "EGRESS_ADMIN_TOKEN";
 
 std::string join_preload(const std::string& library, std::string_view others) {
   std::string joined(kPreload);
@@ -30,6 +31,7 @@ std::vector<std::string> make_child_environment(const std::vector<std::string>& 
   for (const std::string& variable : environment) {
     const std::string name = variable.substr(0, variable.find('='));
     const auto set = settings.find(name);
+    if (name == kPersonsToken) continue;
     if (variable.starts_with(kPreload)) {
       preloaded = std::string_view(variable).substr(kPreload.size());
     } else if (set == settings.end() || set->second.empty()) {

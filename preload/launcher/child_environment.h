@@ -9,7 +9,8 @@
 namespace egress {
 
 // `settings`: variables to set; an empty value leaves the caller's alone. What LD_PRELOAD already holds stays, after
-// the library; the library is not listed twice. "NAME=value" entries.
+// the library; the library is not listed twice. A person's token (EGRESS_ADMIN_TOKEN) is left out: it is not
+// the workload's. "NAME=value" entries.
 std::vector<std::string> make_child_environment(const std::vector<std::string>& environment, const std::string& library,
                                                 const std::map<std::string, std::string>& settings);
 

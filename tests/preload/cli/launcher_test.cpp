@@ -39,12 +39,13 @@ TEST(ChildEnvironmentTest, PutsTheLibraryFirstAndKeepsWhatIsThere) {
 
 TEST(ChildEnvironmentTest, SetsWhatIsGivenAndLeavesTheRest) {
   const auto result =
-      make_child_environment({"PATH=/bin", "EGRESS_NAMESPACE=old", "EGRESS_TOKEN=t"}, "/l.so",
+      make_child_environment({"PATH=/bin", "EGRESS_NAMESPACE=old", "EGRESS_TOKEN=t", "EGRESS_ADMIN_TOKEN=s"}, "/l.so",
                              {{"EGRESS_NAMESPACE", "new"}, {"EGRESS_TOKEN", ""}, {"EGRESS_SERVER", ""}});
   EXPECT_TRUE(holds(result, "PATH=/bin"));
   EXPECT_TRUE(holds(result, "EGRESS_NAMESPACE=new"));
   EXPECT_FALSE(holds(result, "EGRESS_NAMESPACE=old"));
   EXPECT_TRUE(holds(result, "EGRESS_TOKEN=t"));
+  EXPECT_FALSE(holds(result, "EGRESS_ADMIN_TOKEN=s")) << "a person's token is not for the workload";
   EXPECT_EQ(result.size(), 4u);
 }
 
