@@ -12,7 +12,7 @@ constexpr std::size_t kMaxAttributeFilters = 16;
 }  // namespace
 
 Result<Response> receive_otlp(Telemetry& telemetry, Signal signal, const Request& request) {
-  if (auto done = telemetry.ingest(signal, request.body); !done) return tl::unexpected(done.error());
+  if (auto done = telemetry.ingest(signal, request.body, request.principal); !done) return tl::unexpected(done.error());
   Response response;
   response.body = "{\"partialSuccess\":{}}";
   return response;

@@ -7,6 +7,7 @@
 #include "server/telemetry/denial_audit.h"
 #include "shared/json/strict_json.h"
 #include "shared/otlp/record.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -46,6 +47,16 @@ void take_decision(Writer& writer, UnixMillis now_ms, const ReceivedRecord& reco
   }
 }
 
+Result<void> check_sender(const Principal& sender, const std::vector<ReceivedRecord>& records) {
+  if (sender.kind != Principal::Kind::kUser) return {};
+  for (const ReceivedRecord& record : records) {
+    const auto named = record.attributes.find("agent.namespace");
+    const std::string path = named == record.attributes.end() ? std::string(kRootNamespace) : named->second;
+    if (auto may_report = require(sender, Role::kOperator, path); !may_report) return may_report;
+  }
+  return {};
+}
+
 struct Shape {
   std::string outer;
   std::string middle;
@@ -79,9 +90,10 @@ std::string render_rows(const Shape& shape, const std::vector<TelemetryRow>& row
 
 }  // namespace
 
-Result<void> Telemetry::ingest(Signal signal, std::string_view json) {
+Result<void> Telemetry::ingest(Signal signal, std::string_view json, const Principal& sender) {
   const auto records = signal == Signal::kLogs ? parse_logs(json) : parse_traces(json);
   if (!records) return refuse(records.error().code, "invalid_otlp", records.error().message);
+  if (auto may_report = check_sender(sender, *records); !may_report) return may_report;
   const UnixMillis now_ms = clock_.now_ms();
   return store_.write([&](Writer& writer) -> Result<void> {
     for (const ReceivedRecord& record : *records) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -18,8 +19,9 @@ class Telemetry {
   Telemetry(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   // An ExportLogsServiceRequest or ExportTraceServiceRequest. Records whose event id is stored already are left out.
-  // Durable once it returned. invalid_otlp names the field's path.
-  Result<void> ingest(Signal signal, std::string_view json);
+  // Durable once it returned. invalid_otlp names the field's path. A person reports only of namespaces within their
+  // scope (agent.namespace; none is the root's): otherwise out_of_scope, and nothing is stored.
+  Result<void> ingest(Signal signal, std::string_view json, const Principal& sender);
 
   // The stored records as one OTLP request with "next_cursor" beside, newest first.
   Result<std::string> find(TelemetryFilter filter);
