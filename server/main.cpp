@@ -63,7 +63,8 @@ void say_who_may(const TokenRegistry& registry, const std::string& address) {
     return;
   }
   spdlog::warn(
-      "OPEN WITHOUT AUTHENTICATION: every program on this machine can read and change policy at http://{}; make an "
+      "OPEN TO EVERYONE, without authentication: any program on this machine can read and change policy at http://{}; "
+      "make an "
       "admin token to close it (egress-server token create --role admin, or POST /api/tokens)",
       address);
 }

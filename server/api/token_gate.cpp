@@ -74,7 +74,7 @@ std::optional<Result<Principal>> TokenGate::identify(const Credentials& credenti
   }
   if (credentials.session.empty()) return std::nullopt;
   auto principal = sessions_.find(credentials.session);
-  if (!principal) return refuse(ErrorCode::kUnauthenticated, "unauthenticated", "the session is over: log in again");
+  if (!principal) return refuse(ErrorCode::kUnauthenticated, "session_over", "the session is over: log in again");
   if (auto live = registry_.recheck(*principal); !live) {
     sessions_.end(credentials.session);
     return tl::unexpected(live.error());

@@ -141,6 +141,50 @@ TEST_F(RoutesTest, OnlyTelemetryIsOpenToPeopleAmongTheCallsOfWorkloads) {
   }
 }
 
+class SessionResourceTest : public RoutesTest {
+ protected:
+  static std::string cookie_of(const Response& response) {
+    for (const auto& [name, value] : response.headers) {
+      if (name == "Set-Cookie") return value;
+    }
+    return "";
+  }
+  Request login(const std::string& token, bool secure) {
+    Request request;
+    request.body = "{\"token\":\"" + token + "\"}";
+    request.secure = secure;
+    return request;
+  }
+  std::string token_ = tokens_.create({"root", Role::kAdmin, "/", {}, admin("me")})->text;
+};
+
+TEST_F(SessionResourceTest, TheCookieIsSecureUnderTls) {
+  const auto plain = call(Method::kPost, "/api/session", login(token_, false));
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_THAT(cookie_of(*plain),
+              ::testing::MatchesRegex("egress_session=[0-9a-f]{64}; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200"));
+  const auto secure = call(Method::kPost, "/api/session", login(token_, true));
+  EXPECT_THAT(cookie_of(*secure), ::testing::EndsWith("; Secure"));
+}
+
+TEST_F(SessionResourceTest, ANewLoginEndsTheSessionBefore) {
+  Request request = login(token_, false);
+  request.session_cookie = ui_sessions_.begin(Principal::open());
+  ASSERT_TRUE(call(Method::kPost, "/api/session", request));
+  EXPECT_FALSE(ui_sessions_.find(request.session_cookie));
+}
+
+TEST_F(SessionResourceTest, AWorkloadsTokenOpensNoSession) {
+  TokenGrant grant;
+  grant.kind = TokenKind::kWorkload;
+  grant.name = "w";
+  grant.namespace_path = "default";
+  const auto issued =
+      store_->write([&](Writer& writer) -> Result<IssuedToken> { return issue_token(writer, grant, clock_.now_ms()); });
+  registry_.put(issued->record);
+  EXPECT_EQ(call(Method::kPost, "/api/session", login(issued->text, false)).error().code, "role_required");
+}
+
 class BundlePollTest : public RoutesTest {
  protected:
   Result<std::unique_ptr<Poll>> start(Request request) {

@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
 #include "server/service/token_text.h"
 #include "tests/server/service_fixture.h"
 
@@ -207,6 +211,28 @@ TEST_F(TokensTest, ListsWhatIsInScopePageByPage) {
     after = listed->next_after.value_or("");
   }
   EXPECT_EQ(ids.size(), 4U);
+}
+
+TEST_F(TokensTest, IsReadWhileOthersWrite) {
+  const auto kept = tokens_.create(put("kept", Role::kAdmin, "/"));
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        const auto known = registry_.authenticate(kept->text);
+        if (!known || !registry_.recheck(*known) || !registry_.has_live_admin()) std::abort();
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    const auto issued = tokens_.create(put("t" + std::to_string(i), Role::kViewer, "/"));
+    EXPECT_TRUE(registry_.authenticate(issued->text));
+    EXPECT_TRUE(tokens_.revoke(issued->record.id, admin("me")));
+    EXPECT_FALSE(registry_.authenticate(issued->text));
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
 }
 
 TEST_F(TokensTest, AWorkloadsTokenIsOfAnotherKindAndClosesOnlyWhatIsTheirs) {
