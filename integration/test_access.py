@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from access_world import IN, bearer, put_workload_token
+from access_world import IN, bearer, make_workload_token
 from conftest import BIN, Server, clean_environment, eventually
 
 WRONG = "egress_" + "f" * 64
@@ -217,9 +217,7 @@ def test_no_secret_is_written_anywhere(tmp_path):
 def test_a_held_poll_ends_with_its_token(tmp_path):
     server = Server(tmp_path / "server").start()
     server.post("/api/fleet/namespaces", {"name": "prod"})
-    server.stop()
-    identity, token = put_workload_token(server.data, "prod", "checkout")
-    server.start()
+    identity, token = make_workload_token(server, "prod", "checkout")
     try:
         path = "/api/bundle?namespace=prod&workload=checkout"
         assert server.call("GET", path).status == 401
