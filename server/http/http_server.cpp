@@ -27,12 +27,12 @@ asio::awaitable<void> serve(std::shared_ptr<Session> session) { co_await session
 
 class HttpServer::Running {
  public:
-  Running(Router router, const HttpLimits& limits)
+  Running(Router router, const HttpLimits& limits, HttpParts parts)
       : limits_(limits),
         router_(std::move(router)),
         sessions_(std::make_shared<SessionSet>()),
         workers_(limits.worker_threads),
-        host_{router_, limits_, workers_, sessions_},
+        host_{router_, limits_, workers_, sessions_, std::move(parts.tls), parts.observer},
         io_(static_cast<int>(limits.io_threads)),
         acceptor_(asio::make_strand(io_)),
         pause_(acceptor_.get_executor()),
@@ -102,6 +102,7 @@ class HttpServer::Running {
       auto session = std::make_shared<Session>(host_, std::move(socket));
       if (!sessions_->add(*session, limits_.max_connections)) {
         spdlog::warn("a connection is refused: {} are open", limits_.max_connections);
+        if (host_.observer != nullptr) host_.observer->connection_refused();
         continue;
       }
       const auto executor = session->strand();
@@ -127,8 +128,8 @@ class HttpServer::Running {
 };
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::start(Address address, std::uint16_t port, Router router,
-                                                        const HttpLimits& limits) {
-  auto running = std::make_unique<Running>(std::move(router), limits);
+                                                        const HttpLimits& limits, HttpParts parts) {
+  auto running = std::make_unique<Running>(std::move(router), limits, std::move(parts));
   if (auto done = running->listen(address, port); !done) return tl::unexpected(done.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(running)));
 }

@@ -7,17 +7,25 @@
 #include <string>
 
 #include "server/http/http_limits.h"
+#include "server/http/http_observer.h"
 #include "server/http/router.h"
+#include "server/http/tls_context.h"
 #include "shared/base/error.h"
 #include "shared/net/address.h"
 
 namespace egress::server {
 
+// What a server can do without.
+struct HttpParts {
+  std::shared_ptr<const TlsContext> tls{};  // null: plain HTTP
+  HttpObserver* observer = nullptr;         // outlives the server
+};
+
 class HttpServer {
  public:
   // Listening when it returns; port 0 takes a free one. kUnavailable if the address cannot be bound.
   static Expected<std::unique_ptr<HttpServer>> start(Address address, std::uint16_t port, Router router,
-                                                     const HttpLimits& limits);
+                                                     const HttpLimits& limits, HttpParts parts = {});
   ~HttpServer();
 
   std::uint16_t port() const;
