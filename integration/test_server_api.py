@@ -589,7 +589,7 @@ def test_it_refuses_options_it_does_not_know(arguments, tmp_path, monkeypatch):
 def test_it_says_that_it_is_open_and_where_it_listens(server):
     log = (server.data / "server.log").read_text()
     assert "without authentication" in log
-    assert (server.data / "address").read_text() == f"127.0.0.1:{server.port}\n"
+    assert (server.data / "address").read_text() == f"http://127.0.0.1:{server.port}\n"
 
 
 def test_two_servers_do_not_share_a_directory(server):

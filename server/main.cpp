@@ -1,6 +1,6 @@
-// egress-server: reads its options, constructs every object, runs until SIGTERM or SIGINT. Exit status: 0 after a
-// graceful stop, 2 for options or an environment that it refuses, 1 if it cannot start.
-#include <spdlog/sinks/stdout_color_sinks.h>
+// egress-server: reads its settings, constructs every object, runs until SIGTERM or SIGINT; SIGHUP has it read its
+// certificate and its log level again. Exit status: 0 after a graceful stop, 2 for settings or an environment that it
+// refuses, 1 if it cannot start.
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -8,13 +8,20 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "server/api/routes.h"
 #include "server/http/http_server.h"
+#include "server/metrics/measured_store.h"
 #include "server/startup/data_directory.h"
-#include "server/startup/listen_address.h"
+#include "server/startup/logging.h"
+#include "server/startup/reload.h"
+#include "server/startup/request_observer.h"
+#include "server/startup/setting_sources.h"
+#include "server/startup/signals.h"
 #include "server/store/sqlite/sqlite_store.h"
+#include "shared/base/time_text.h"
 
 namespace egress::server {
 namespace {
@@ -22,12 +29,6 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kRefused = 2;
 constexpr std::size_t kStoreReaders = 4;
-
-struct Options {
-  std::string listen = "127.0.0.1:8443";
-  std::string data;
-  std::string log = "info";
-};
 
 // Each held poll is a descriptor; the soft limit of most systems is 1024. What cannot be raised is no reason to stop.
 void raise_descriptor_limit() {
@@ -44,92 +45,108 @@ int complain(int status, const std::string& message) {
   return status;
 }
 
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
+// Where a server without authentication may listen at all.
+Expected<void> check_exposure(const ListenAddress& listen, bool has_tls) {
+  if (is_loopback(listen.address) || has_tls) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              "--listen " + format_listen_address(listen) +
+                  ": refused, because this is not a loopback address and the server has no TLS: give --tls-cert and "
+                  "--tls-key, or listen on 127.0.0.1 or [::1]");
 }
 
-int serve(const ListenAddress& listen, const DataDirectory& directory, Services services) {
-  auto server = HttpServer::start(listen.address, listen.port, Router(make_routes(services)), HttpLimits());
+struct Started {
+  const SettingSources& sources;
+  ServerSettings settings;
+  const DataDirectory& directory;
+  Metrics& metrics;
+};
+
+int serve(Started& started, const Services& services) {
+  const ServerSettings& settings = started.settings;
+  std::shared_ptr<TlsContext> tls;
+  if (settings.has_tls()) {
+    auto loaded = TlsContext::load({settings.tls_cert, settings.tls_key});
+    if (!loaded) return complain(kRefused, loaded.error().message);
+    tls = *std::move(loaded);
+    spdlog::info("the certificate ends {}", format_time(tls->expires_at_ms()));
+    if (tls->expires_at_ms() <= services.clock.now_ms()) {
+      spdlog::error("the certificate in {} has ended: clients will refuse it", settings.tls_cert);
+    }
+  }
+  RequestObserver observer(started.metrics);
+  auto server = HttpServer::start(settings.listen.address, settings.listen.port, Router(make_routes(services)),
+                                  settings.limits, {tls, &observer});
   if (!server) return complain(kFailed, server.error().message);
-  const std::string address = format_listen_address({listen.address, (*server)->port()});
-  if (auto done = directory.write_address(address); !done) return complain(kFailed, done.error().message);
-  spdlog::warn("open without authentication: every program on this machine can read and change policy at http://{}",
-               address);
-  std::printf("listening on http://%s\n", address.c_str());
+  const std::string url =
+      (tls ? "https://" : "http://") + format_listen_address({settings.listen.address, (*server)->port()});
+  if (auto done = started.directory.write_address(url); !done) return complain(kFailed, done.error().message);
+  spdlog::warn("open without authentication: everyone who reaches {} can read and change policy", url);
+  std::printf("listening on %s\n", url.c_str());
   std::fflush(stdout);
 
-  const sigset_t signals = stop_signals();
-  int signal = 0;
-  sigwait(&signals, &signal);
+  int signal = wait_for_signal();
+  for (; signal == SIGHUP; signal = wait_for_signal()) reload(started.sources, started.settings, tls.get());
   spdlog::info("stopping on {}", strsignal(signal));
-  directory.remove_address();
+  started.directory.remove_address();
   (*server)->stop();
   return 0;
 }
 
-int run(const Options& options) {
-  const auto listen = parse_listen_address(options.listen);
-  if (!listen) return complain(kRefused, "--listen " + listen.error().message);
-  if (!is_loopback(listen->address)) {
-    return complain(kRefused,
-                    "--listen " + options.listen +
-                        ": refused, because this is not a loopback address and the server has neither TLS nor "
-                        "tokens yet: listen on 127.0.0.1 or [::1]");
+int run(const SettingSources& sources, const ServerSettings& settings) {
+  if (auto done = check_exposure(settings.listen, settings.has_tls()); !done) {
+    return complain(kRefused, done.error().message);
   }
-  auto directory = DataDirectory::open(options.data);
-  if (!directory) return complain(kFailed, "--data " + options.data + ": " + directory.error().message);
+  auto directory = DataDirectory::open(settings.data);
+  if (!directory) return complain(kFailed, "--data " + settings.data + ": " + directory.error().message);
   directory->remove_address();  // of a server that was killed
   auto key = directory->load_signing_key();
   if (!key) return complain(kFailed, key.error().message);
-  auto store = SqliteStore::open(directory->database_path(), kStoreReaders);
-  if (!store) return complain(kFailed, store.error().message);
+  auto opened = SqliteStore::open(directory->database_path(), kStoreReaders);
+  if (!opened) return complain(kFailed, opened.error().message);
 
   const SystemClock clock;
+  Metrics metrics;
+  MeasuredStore store(**opened, metrics);
   StoredDocuments documents;
-  Distribution distribution(**store, clock, *std::move(key), documents);
-  EgressPolicy egress_policy(**store, clock, distribution);
-  Namespaces namespaces(**store, clock, distribution);
-  ServerMode mode(**store, clock, distribution);
-  AuditLog audit(**store);
-  Telemetry telemetry(**store, clock);
-  AgentFleet fleet(**store, clock);
-  Manifests manifests(**store, clock, distribution, documents);
-  ManifestListing manifest_listing(**store);
-  Explanations explanations(**store, clock, documents);
+  Distribution distribution(store, clock, *std::move(key), documents);
+  EgressPolicy egress_policy(store, clock, distribution);
+  Namespaces namespaces(store, clock, distribution);
+  ServerMode mode(store, clock, distribution);
+  AuditLog audit(store);
+  Telemetry telemetry(store, clock);
+  AgentFleet fleet(store, clock);
+  Manifests manifests(store, clock, distribution, documents);
+  ManifestListing manifest_listing(store);
+  Explanations explanations(store, clock, documents);
+  ServerHealth health(store);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
-  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
-                                   manifest_listing, explanations});
+  Started started{sources, settings, *directory, metrics};
+  return serve(started, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
+                         manifest_listing, explanations, health, metrics});
+}
+
+std::optional<std::string> read_variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
 int parse_and_run(int argc, char** argv) {
-  Options options;
+  SettingSources sources(read_variable);
   CLI::App app("The central server of egress: owns policy, serves it to agents, keeps the audit.", "egress-server");
-  app.add_option("--listen", options.listen, "ADDRESS:PORT to listen on; port 0 takes a free one")
-      ->capture_default_str();
-  app.add_option("--data", options.data, "directory for the database, the signing key and the address file")
-      ->required();
-  app.add_option("--log", options.log, "how much to log on stderr")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
-      ->capture_default_str();
+  sources.add_flags(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kRefused;
   }
-  spdlog::set_default_logger(spdlog::stderr_color_mt("egress-server"));
-  spdlog::set_level(spdlog::level::from_str(options.log));
+  const auto settings = sources.load();
+  if (!settings) return complain(kRefused, settings.error().message);
+  start_logging(settings->log, settings->log_format);
 
   ::umask(077);  // the database holds policy and audit: its owner's business
-  // Before any thread exists, so that all of them leave these signals to sigwait().
-  const sigset_t signals = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a reader of our stdout or stderr that went away
+  take_signals();
   raise_descriptor_limit();
-  return run(options);
+  return run(sources, *settings);
 }
 
 }  // namespace

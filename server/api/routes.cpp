@@ -7,6 +7,7 @@
 #include "server/api/fields.h"
 #include "server/api/manifests_resource.h"
 #include "server/api/mode_resource.h"
+#include "server/api/monitoring_resource.h"
 #include "server/api/namespaces_resource.h"
 #include "server/api/otlp_resource.h"
 #include "shared/manifest/node.h"
@@ -18,14 +19,6 @@ constexpr std::size_t kSmallBody = std::size_t{16} << 10;
 constexpr std::size_t kPolicyBody = std::size_t{2} << 20;
 constexpr std::size_t kManifestBody = kMaxManifestTextBytes;
 constexpr std::size_t kTelemetryBody = std::size_t{16} << 20;
-
-Result<Response> get_health(const Request& request) {
-  QueryFields query(request);
-  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  Json body = Json::object();
-  body["status"] = "ok";
-  return json_response(200, body);
-}
 
 // A handler that hands the request to `function` after its own arguments.
 template <typename Function, typename... Arguments>
@@ -75,6 +68,9 @@ std::vector<Route> make_routes(const Services& services) {
 
   return {
       {kGet, "/healthz", kAnyone, kNone, 0, Handler(get_health)},
+      {kGet, "/readyz", kAnyone, kNone, 0, call(get_readiness, services.health, services.distribution)},
+      {kGet, "/metrics", kViewer, kNone, 0,
+       call(get_metrics, services.metrics, services.health, services.distribution, services.telemetry)},
       {kGet, "/api/policy/egress", kViewer, kNone, 0, call(list_egress_policy, services.egress_policy)},
       {kPost, "/api/policy/egress/allow", kOperator, kJson, kSmallBody, put_entry(Action::kAllow)},
       {kPost, "/api/policy/egress/block", kOperator, kJson, kSmallBody, put_entry(Action::kDeny)},

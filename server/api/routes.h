@@ -5,6 +5,7 @@
 
 #include "server/api/route.h"
 #include "server/distribution/distribution.h"
+#include "server/metrics/metrics.h"
 #include "server/service/agent_fleet.h"
 #include "server/service/audit_log.h"
 #include "server/service/egress_policy.h"
@@ -12,6 +13,7 @@
 #include "server/service/manifest_listing.h"
 #include "server/service/manifests.h"
 #include "server/service/namespaces.h"
+#include "server/service/server_health.h"
 #include "server/service/server_mode.h"
 #include "server/telemetry/telemetry.h"
 
@@ -30,6 +32,8 @@ struct Services {
   Manifests& manifests;
   ManifestListing& manifest_listing;
   Explanations& explanations;
+  ServerHealth& health;
+  const Metrics& metrics;
 };
 
 std::vector<Route> make_routes(const Services& services);

@@ -42,6 +42,9 @@ class Distribution final : public PolicyObserver {
   }
   std::size_t waiting() const { return waiters_.size(); }
 
+  // Whether what is signed here can be verified.
+  bool can_sign() const { return verify(key_.public_key(), {}, key_.sign({})); }
+
   Result<StoredLayer> fetch_layer(const std::string& hash) { return shelf_.fetch(hash); }
 
   // Forgets what the change may have touched and wakes the waiters of namespaces whose stack became another one.

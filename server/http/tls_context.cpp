@@ -1,18 +1,13 @@
 #include "server/http/tls_context.h"
 
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
-#include <string_view>
 
-#include "shared/base/unique_fd.h"
+#include "shared/base/regular_file.h"
 
 namespace egress::server {
 namespace {
@@ -36,31 +31,6 @@ std::string openssl_reason() {
   const unsigned long code = ERR_get_error();
   const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "OpenSSL gives no reason" : reason;
-}
-
-Expected<std::string> read_pem(const std::string& path, bool is_private) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) return fail(ErrorCode::kInvalidArgument, path + ": cannot be opened: " + std::strerror(errno));
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return fail(ErrorCode::kInvalidArgument, path + ": expected a regular file");
-  }
-  if (is_private && (status.st_mode & 077) != 0) {
-    return fail(ErrorCode::kUntrusted,
-                path + ": a private key that others may read: run chmod 600 on it, and replace it if they did");
-  }
-  std::string text(kMaxPemBytes + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const auto got = ::read(file.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(ErrorCode::kInvalidArgument, path + ": cannot be read: " + std::strerror(errno));
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  if (size > kMaxPemBytes) return fail(ErrorCode::kInvalidArgument, path + ": more than 1 MiB is no PEM file");
-  text.resize(size);
-  return text;
 }
 
 int refuse_passphrase(char*, int, int, void*) { return -1; }
@@ -138,9 +108,9 @@ Expected<std::shared_ptr<TlsContext>> TlsContext::load(TlsFiles files) {
 }
 
 Expected<TlsContext::Loaded> TlsContext::read_files() const {
-  const auto certificates = read_pem(files_.certificate, false);
+  const auto certificates = read_regular_file(files_.certificate, kMaxPemBytes);
   if (!certificates) return tl::unexpected(certificates.error());
-  const auto key = read_pem(files_.key, true);
+  const auto key = read_regular_file(files_.key, kMaxPemBytes, 077);
   if (!key) return tl::unexpected(key.error());
   ERR_clear_error();
   const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);

@@ -1,4 +1,4 @@
-// The server's directory: database, signing key, the address it listens on, and a lock that keeps a second server out.
+// The server's directory: database, signing key, the URL it is reached at, and a lock that keeps a second server out.
 // Files appear whole or not at all, and survive power loss once written.
 #pragma once
 

@@ -146,6 +146,13 @@ struct AgentStatus {
   UnixMillis reported_at_ms = 0;
 };
 
+// How many statuses there are, by what they report.
+struct AgentCounts {
+  std::uint64_t newest = 0;   // active on the revision asked about
+  std::uint64_t older = 0;    // on another one, or none yet
+  std::uint64_t failing = 0;  // with an error, whatever is active
+};
+
 // Where a status stands in the store's order; unambiguous, because no part holds a line break.
 inline std::string agent_status_key(const AgentStatus& status) {
   return status.agent_id + "\n" + status.namespace_path + "\n" + status.workload;

@@ -61,6 +61,7 @@ class Reader {
   virtual RowPage<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
   virtual RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
   virtual RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) = 0;
+  virtual AgentCounts count_agents(std::uint64_t revision) = 0;  // O(statuses)
   virtual std::optional<StoredLayer> find_layer(std::string_view hash) = 0;
 };
 

@@ -81,15 +81,27 @@ std::string render_rows(const Shape& shape, const std::vector<TelemetryRow>& row
 
 Result<void> Telemetry::ingest(Signal signal, std::string_view json) {
   const auto records = signal == Signal::kLogs ? parse_logs(json) : parse_traces(json);
-  if (!records) return refuse(records.error().code, "invalid_otlp", records.error().message);
+  if (!records) {
+    ++malformed_batches_;
+    return refuse(records.error().code, "invalid_otlp", records.error().message);
+  }
   const UnixMillis now_ms = clock_.now_ms();
-  return store_.write([&](Writer& writer) -> Result<void> {
+  std::uint64_t added = 0;
+  auto done = store_.write([&](Writer& writer) -> Result<void> {
     for (const ReceivedRecord& record : *records) {
       if (!writer.add_telemetry(make_row(signal, record, now_ms))) continue;
+      ++added;
       if (signal == Signal::kLogs) take_decision(writer, now_ms, record);
     }
     return {};
   });
+  if (!done) {
+    not_stored_ += records->size();
+    return done;
+  }
+  accepted_ += added;
+  duplicates_ += records->size() - added;
+  return {};
 }
 
 Result<std::string> Telemetry::find(TelemetryFilter filter) {

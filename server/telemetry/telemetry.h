@@ -2,6 +2,8 @@
 // among the logs becomes an audit row in the same transaction (control-plane.md, "Audit").
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -21,12 +23,25 @@ class Telemetry {
   // Durable once it returned. invalid_otlp names the field's path.
   Result<void> ingest(Signal signal, std::string_view json);
 
+  // Since the server started.
+  struct Counts {
+    std::uint64_t accepted = 0;
+    std::uint64_t duplicates = 0;
+    std::uint64_t not_stored = 0;         // because the store failed; senders try again
+    std::uint64_t malformed_batches = 0;  // refused whole
+  };
+  Counts counts() const { return {accepted_, duplicates_, not_stored_, malformed_batches_}; }
+
   // The stored records as one OTLP request with "next_cursor" beside, newest first.
   Result<std::string> find(TelemetryFilter filter);
 
  private:
   Store& store_;
   const Clock& clock_;
+  std::atomic<std::uint64_t> accepted_{0};
+  std::atomic<std::uint64_t> duplicates_{0};
+  std::atomic<std::uint64_t> not_stored_{0};
+  std::atomic<std::uint64_t> malformed_batches_{0};
 };
 
 }  // namespace egress::server

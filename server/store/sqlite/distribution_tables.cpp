@@ -31,6 +31,20 @@ RowPage<AgentStatus> SqliteTransaction::agent_statuses(std::string_view after_ke
   return page.take();
 }
 
+AgentCounts SqliteTransaction::count_agents(std::uint64_t revision) {
+  Query query(connection_,
+              "SELECT count(*) FILTER (WHERE error = '' AND active >= ?1), "
+              "count(*) FILTER (WHERE error = '' AND active < ?1), count(*) FILTER (WHERE error <> '') "
+              "FROM agent_statuses");
+  query.bind(revision);
+  AgentCounts counts;
+  if (!query.step()) return counts;
+  counts.newest = query.unsigned_integer();
+  counts.older = query.unsigned_integer();
+  counts.failing = query.unsigned_integer();
+  return counts;
+}
+
 void SqliteTransaction::put_agent_status(const AgentStatus& status) {
   const std::string key = agent_status_key(status);
   Query(connection_,

@@ -74,6 +74,7 @@ class SqliteTransaction final : public Writer {
 
   // distribution_tables.cpp
   RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) override;
+  AgentCounts count_agents(std::uint64_t revision) override;
   void put_agent_status(const AgentStatus& status) override;
   std::optional<StoredLayer> find_layer(std::string_view hash) override;
   void put_layer(const StoredLayer& layer, UnixMillis now_ms) override;
