@@ -66,7 +66,7 @@ ErrorBody parse_error_body(const std::string& body) {
 PolicySync::PolicySync(SyncServices& services, std::shared_ptr<Session> session)
     : services_(services),
       session_(std::move(session)),
-      client_(services.executor, session_->identity().server),
+      client_(services.executor, session_->identity().server, session_->identity().key.ca),
       fetch_(services.pool, services.intake, client_, session_->workload(), session_->identity().key.token),
       backoff_(100ms, 30s),
       pause_(services.executor),
@@ -116,6 +116,7 @@ std::string PolicySync::describe_absence() const {
   const std::string& error = session_->contact().error;
   if (unknown_namespace_) return error;
   if (session_->contact().stale) return "the policy is older than its max_stale and " + server + " does not answer";
+  if (server_is_untrusted_) return error;
   const std::string why = error.empty() ? "no answer from " + server + " yet" : error;
   return why + "; start the server, or set EGRESS_SERVER to where it listens";
 }
@@ -241,6 +242,8 @@ asio::awaitable<PolicySync::Outcome> PolicySync::poll() {
     request.headers.emplace_back("Prefer", "wait=" + std::to_string(kLongPollS));
   }
   auto response = co_await client_.send(std::move(request));
+  server_is_untrusted_ = !response && (response.error().code == ErrorCode::kUntrusted ||
+                                       response.error().code == ErrorCode::kInvalidArgument);
   if (!response) {
     session_->contact().connected = false;
     if (!stopped_) note_failure(response.error().message);

@@ -78,6 +78,7 @@ class PolicySync final : public PolicySource, public std::enable_shared_from_thi
   std::uint64_t offered_ = 0;
   std::uint64_t attempts_ = 0;
   bool unknown_namespace_ = false;
+  bool server_is_untrusted_ = false;  // what answers did not prove to be the server
   bool stopped_ = false;
 };
 

@@ -61,6 +61,10 @@ Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid,
   auto overrides = ResolveOverrides::parse(key.resolve);
   if (!overrides) return refuse("EGRESS_RESOLVE", overrides.error().message);
   identity.overrides = std::move(*overrides);
+  // The agent's working directory is nobody's, so a relative path would name no file that anybody meant.
+  if (!key.ca.empty() && !key.ca.starts_with('/')) {
+    return refuse("EGRESS_CA", "expected the absolute path of a PEM file, not \"" + key.ca + "\"");
+  }
   if (!key.bundle_key.empty()) {
     if (auto trusted = parse_public_key(key.bundle_key); !trusted) {
       return refuse("EGRESS_BUNDLE_KEY", trusted.error().message);

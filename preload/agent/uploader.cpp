@@ -29,7 +29,7 @@ bool is_retryable(unsigned status) { return status == 429 || status == 502 || st
 Uploader::Uploader(asio::any_io_executor executor, std::shared_ptr<Session> session, std::string host_name)
     : session_(std::move(session)),
       host_name_(std::move(host_name)),
-      client_(executor, session_->identity().server),
+      client_(executor, session_->identity().server, session_->identity().key.ca),
       backoff_(200ms, 30s),
       wake_(executor),
       pause_(executor) {}

@@ -36,7 +36,7 @@ Expected<ServerAnswer> call_server(const ServerCall& call) {
   if (!call.content_type.empty()) request.headers.emplace_back("Content-Type", call.content_type);
 
   asio::io_context loop{1};
-  HttpClient client(loop.get_executor(), *url);
+  HttpClient client(loop.get_executor(), *url, read_environment("EGRESS_CA").value_or(""));
   std::optional<Expected<HttpResponse>> response;
   asio::co_spawn(loop, client.send(std::move(request)), [&](std::exception_ptr failure, Expected<HttpResponse> result) {
     if (failure) std::rethrow_exception(failure);

@@ -25,7 +25,7 @@ const Histogram::BucketBoundaries kWriteSeconds = {0.0005, 0.001, 0.0025, 0.005,
 constexpr std::array<const char*, 3> kWriteOutcomes = {"committed", "refused", "failed"};
 constexpr std::array<const char*, 5> kAuthenticationFailures = {"missing", "unknown", "revoked", "expired",
                                                                 "rate_limited"};
-constexpr std::array<const char*, 5> kStatusClasses = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+constexpr std::array<const char*, 4> kStatusClasses = {"2xx", "3xx", "4xx", "5xx"};
 
 template <typename Enumeration>
 std::size_t index_of(Enumeration value) {
@@ -118,7 +118,7 @@ void Metrics::handshake_failed() { families_->handshakes.Increment(); }
 void Metrics::request_answered(std::string_view method, std::string_view route, unsigned status, double seconds) {
   auto& meter = route.empty() ? families_->meter_of("none", "none")
                               : families_->meter_of(std::string(method), std::string(route));
-  if (status >= 100 && status < 600) meter.requests[status / 100 - 1]->Increment();
+  if (status >= 200 && status < 600) meter.requests[status / 100 - 2]->Increment();
   meter.seconds->Observe(seconds);
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxTypos = 2;
+constexpr std::size_t kMaxKeyBytes = 64;
 
 // The edits between two short texts (Levenshtein): O(|a| |b|).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -29,25 +30,24 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-std::string suggest_key(std::string_view written) {
+Problem problem_at(const Node& node, std::string path, std::string message, std::string expected) {
+  return {1, node.line, node.column, std::move(path), std::move(message), std::move(expected)};
+}
+
+// With the nearest known key, or all of them.
+Problem unknown_key(const Node& key) {
   std::string all;
   std::string nearest;
   std::size_t least = kMaxTypos + 1;
   for (const SettingOption& option : setting_options()) {
-    const std::string key = file_key_of(option);
-    all += (all.empty() ? "one of " : ", ") + key;
-    if (written.size() > 64) continue;
-    const std::size_t distance = edit_distance(written, key);
-    if (distance < least) {
-      least = distance;
-      nearest = key;
-    }
+    const std::string known = file_key_of(option);
+    all += (all.empty() ? "one of " : ", ") + known;
+    const std::size_t distance = key.scalar.size() > kMaxKeyBytes ? least : edit_distance(key.scalar, known);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = known;
   }
-  return nearest.empty() ? all : "did you mean " + nearest + "?";
-}
-
-Problem problem_at(const Node& node, std::string path, std::string message, std::string expected) {
-  return {1, node.line, node.column, std::move(path), std::move(message), std::move(expected)};
+  return problem_at(key, key.scalar.substr(0, kMaxKeyBytes), "unknown setting", nearest.empty() ? all : nearest);
 }
 
 struct Refused {
@@ -76,7 +76,7 @@ void apply(const Node& document, ServerSettings& settings) {
     const auto options = setting_options();
     const auto option = std::find_if(options.begin(), options.end(),
                                      [&](const SettingOption& known) { return file_key_of(known) == key.scalar; });
-    if (option == options.end()) throw Refused{problem_at(key, key.scalar, "unknown setting", suggest_key(key.scalar))};
+    if (option == options.end()) throw Refused{unknown_key(key)};
     const auto values = read_values(*option, key.scalar, value);
     if (auto done = option->set(settings, values); !done) {
       throw Refused{problem_at(value, key.scalar, done.error().message, {})};
