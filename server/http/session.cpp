@@ -100,6 +100,7 @@ asio::awaitable<bool> Session::begin() {
   reading_header_ = true;
   stream_.expires_after(host_.limits.handshake);
   const auto [came, some] = co_await stream_.async_first_bytes(kTuple);
+  if (came == beast::error::timeout && host_.observer != nullptr) host_.observer->handshake_failed();
   if (came) co_return false;
   if (stream_.hears_plain_http()) {
     stream_.become_plain();
@@ -313,6 +314,7 @@ asio::awaitable<bool> Session::send(Response response, bool keep_alive) {
     code = result;
   }
   stream_.expires_never();
+  if (code == beast::error::timeout) stream_.abort();  // a reader too slow to wait for
   report(response.status);
   co_return !code;
 }

@@ -96,6 +96,12 @@ void Transport::close() {
   state_->socket.close(ignored);
 }
 
+void Transport::abort() {
+  Code ignored;  // the peer may have closed first
+  state_->socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  close();
+}
+
 void Transport::finish_sending() {
   if (state_->tls) state_->tls->say_goodbye();
   Code ignored;  // the peer may have closed first

@@ -44,6 +44,8 @@ class Transport {
   // What is under way fails with operation_aborted.
   void cancel();
   void close();
+  // close(), and what was sent but not read by the peer is not worth keeping in the kernel.
+  void abort();
   // Says that nothing more will be sent: TLS's close_notify if there is room for it, then FIN.
   void finish_sending();
 
