@@ -42,8 +42,10 @@ class RoutesTest : public ServiceTest {
   Manifests manifests_{*store_, clock_, distribution_, documents_};
   ManifestListing manifest_listing_{*store_};
   Explanations explanations_{*store_, clock_, documents_};
+  ServerHealth health_{*store_};
+  Metrics metrics_;
   std::vector<Route> routes_ = make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_,
-                                            fleet_, manifests_, manifest_listing_, explanations_});
+                                            fleet_, manifests_, manifest_listing_, explanations_, health_, metrics_});
 };
 
 TEST_F(RoutesTest, NoTwoRoutesAreTheSame) {

@@ -54,6 +54,17 @@ class TelemetryTest : public ServiceTest {
   Telemetry telemetry_{*store_, clock_};
 };
 
+TEST_F(TelemetryTest, CountsWhatBecameOfRecords) {
+  ingest({denial('1'), denial('2')});
+  ingest({denial('2'), denial('3')});
+  EXPECT_FALSE(telemetry_.ingest(Signal::kLogs, "{\"resourceLogs\": 1}"));
+  const auto counts = telemetry_.counts();
+  EXPECT_EQ(counts.accepted, 3u);
+  EXPECT_EQ(counts.duplicates, 1u);
+  EXPECT_EQ(counts.not_stored, 0u);
+  EXPECT_EQ(counts.malformed_batches, 1u);
+}
+
 TEST_F(TelemetryTest, WhatComesInGoesOutAsItCame) {
   const std::string sent = render_logs(kResource, std::vector{denial('1'), denial('2')});
   ASSERT_TRUE(telemetry_.ingest(Signal::kLogs, sent));
