@@ -59,6 +59,7 @@ def test_flag_over_environment_over_file(tmp_path):
     ("data: {data}\ndata: {data}\n", "egress.yaml:2:1"),
     ("data: [{data}]\n", "egress.yaml:1:7: data: not what can be set here"),
     ("data: [{data}\n", "not YAML"),
+    ("data: '{data}\n", "egress.yaml:1:7: not YAML: a quote that nothing closes"),
 ])
 def test_a_bad_file_is_refused_with_its_place(tmp_path, text, says):
     config = tmp_path / "egress.yaml"
