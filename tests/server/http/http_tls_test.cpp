@@ -139,7 +139,7 @@ class HttpTlsTest : public ::testing::Test {
                                             {Method::kGet, "/large", {}, BodyRule::kNone, 0, large},
                                             {Method::kPost, "/echo", {}, BodyRule::kJson, 1u << 20, echo},
                                             {Method::kGet, "/poll", {}, BodyRule::kNone, 0, poll}}),
-                                    limits, {context_, &observer_});
+                                    limits, {tls_ ? context_ : nullptr, &observer_});
     ASSERT_TRUE(server) << server.error().message;
     server_ = *std::move(server);
   }
@@ -148,6 +148,7 @@ class HttpTlsTest : public ::testing::Test {
   TlsFiles files_{directory_.path() + "/cert.pem", directory_.path() + "/key.pem"};
   TlsAuthority authority_{"the test's authority"};
   std::shared_ptr<TlsContext> context_;
+  bool tls_ = true;
   CountingObserver observer_;
   Held held_;
   std::unique_ptr<HttpServer> server_;
@@ -242,16 +243,21 @@ TEST_F(HttpTlsTest, CutsSlowRequestsAndIdleConnections) {
   EXPECT_NE(slow_body.receive().status, 200);
 }
 
-TEST_F(HttpTlsTest, CutsSlowReaders) {
+TEST_F(HttpTlsTest, CutsSlowReadersWithTlsAndWithout) {
   HttpLimits limits;
   limits.write = std::chrono::milliseconds(100);
-  start(limits);
-  LoopbackClient client(server_->port());
-  client.receive_at_most(4096);
-  ASSERT_TRUE(client.start_tls());
-  client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  observer_.wait_until([&] { return observer_.closed == 1; });  // it reads nothing until the server gave up
-  EXPECT_EQ(client.receive().status, 0);
+  int closed = 0;
+  for (const bool tls : {true, false}) {
+    tls_ = tls;
+    start(limits);
+    LoopbackClient client(server_->port());
+    client.receive_at_most(4096);
+    ASSERT_TRUE(!tls || client.start_tls());
+    client.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    ++closed;
+    observer_.wait_until([&] { return observer_.closed == closed; });  // it reads nothing until the server gave up
+    EXPECT_EQ(client.receive().status, 0) << tls;
+  }
 }
 
 TEST_F(HttpTlsTest, AHeldPollIsAnsweredByNews) {
