@@ -8,6 +8,8 @@
 #include "server/api/manifests_resource.h"
 #include "server/api/mode_resource.h"
 #include "server/api/namespaces_resource.h"
+#include "server/api/openapi/document.h"
+#include "server/api/openapi/resources.h"
 #include "server/api/otlp_resource.h"
 #include "shared/manifest/node.h"
 
@@ -25,6 +27,14 @@ Result<Response> get_health(const Request& request) {
   Json body = Json::object();
   body["status"] = "ok";
   return json_response(200, body);
+}
+
+Result<Response> get_openapi(const std::string& document, const Request& request) {
+  QueryFields query(request);
+  if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  Response response;
+  response.body = document;
+  return response;
 }
 
 // A handler that hands the request to `function` after its own arguments.
@@ -73,8 +83,13 @@ std::vector<Route> make_routes(const Services& services) {
   constexpr Access kOperator{Access::Audience::kRole, Role::kOperator};
   constexpr Access kAdmin{Access::Audience::kRole, Role::kAdmin};
 
-  return {
+  // The description of the table is itself in the table, so it is filled in behind it.
+  const auto openapi = std::make_shared<std::string>();
+  const Handler describe = [openapi](const Request& request) { return get_openapi(*openapi, request); };
+
+  std::vector<Route> routes = {
       {kGet, "/healthz", kAnyone, kNone, 0, Handler(get_health)},
+      {kGet, "/api/openapi.json", kAnyone, kNone, 0, describe},
       {kGet, "/api/policy/egress", kViewer, kNone, 0, call(list_egress_policy, services.egress_policy)},
       {kPost, "/api/policy/egress/allow", kOperator, kJson, kSmallBody, put_entry(Action::kAllow)},
       {kPost, "/api/policy/egress/block", kOperator, kJson, kSmallBody, put_entry(Action::kDeny)},
@@ -99,6 +114,8 @@ std::vector<Route> make_routes(const Services& services) {
       {kPost, "/api/bundle/status", kWorkload, kJson, kSmallBody, call(report_bundle_status, services.fleet)},
       {kGet, "/api/bundle/status", kViewer, kNone, 0, call(list_bundle_status, services.fleet)},
   };
+  *openapi = render_openapi(routes, describe_resources());
+  return routes;
 }
 
 }  // namespace egress::server

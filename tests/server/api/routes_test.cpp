@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "server/api/openapi/document.h"
+#include "server/api/openapi/resources.h"
 #include "tests/server/service_fixture.h"
 
 namespace egress::server {
@@ -86,6 +88,81 @@ TEST_F(RoutesTest, AuditRowsCarryTheirChain) {
   EXPECT_THAT(keys, ::testing::ElementsAre("seq", "time", "event", "actor", "namespace", "subject", "detail",
                                            "prev_hash", "hash"));
   EXPECT_EQ(body.at("items").at(0).at("prev_hash"), body.at("items").at(1).at("hash"));
+}
+
+// The description, held against the table.
+class OpenApiTest : public RoutesTest {
+ protected:
+  const Description description_ = describe_resources();
+  const ordered_json document_ = ordered_json::parse(render_openapi(routes_, description_));
+};
+
+TEST_F(OpenApiTest, EveryRouteIsDescribed) {
+  for (const Route& one : routes_) {
+    const Operation* operation = find_operation(description_, one);
+    ASSERT_NE(operation, nullptr) << one.pattern << ": describe it in server/api/openapi/";
+    EXPECT_NE(operation->summary, "") << one.pattern;
+    EXPECT_FALSE(operation->answers.empty()) << one.pattern;
+    EXPECT_EQ(operation->body.is_null(), one.body == BodyRule::kNone) << one.pattern;
+  }
+}
+
+TEST_F(OpenApiTest, WhatIsDescribedIsRoutedAndNamedOnce) {
+  std::set<std::string> ids;
+  for (const Operation& operation : description_.operations) {
+    EXPECT_NO_THROW(route(operation.method, operation.path));
+    EXPECT_TRUE(ids.insert(operation.id).second) << operation.id;
+  }
+  std::set<std::string> schemas;
+  for (const NamedSchema& one : description_.schemas) EXPECT_TRUE(schemas.insert(one.name).second) << one.name;
+}
+
+TEST_F(OpenApiTest, PathParametersAreTheBracesOfThePattern) {
+  for (const Operation& operation : description_.operations) {
+    std::string braces = operation.path;
+    for (const Parameter& parameter : operation.path_parameters) {
+      const auto at = braces.find("{" + parameter.name + "}");
+      ASSERT_NE(at, std::string::npos) << operation.path;
+      EXPECT_TRUE(parameter.required) << operation.path;
+      braces.erase(at, parameter.name.size() + 2);
+    }
+    EXPECT_EQ(braces.find('{'), std::string::npos) << operation.path;
+  }
+}
+
+TEST_F(OpenApiTest, EveryReferenceResolves) {
+  const auto& schemas = document_.at("components").at("schemas");
+  std::size_t references = 0;
+  for (const auto& [pointer, value] : document_.flatten().items()) {
+    if (!pointer.ends_with("/$ref")) continue;
+    ++references;
+    const std::string target = value.get<std::string>();
+    const std::string prefix = "#/components/schemas/";
+    ASSERT_TRUE(target.starts_with(prefix)) << target;
+    EXPECT_TRUE(schemas.contains(target.substr(prefix.size()))) << pointer << ": " << target;
+  }
+  EXPECT_GT(references, routes_.size());
+}
+
+TEST_F(OpenApiTest, SecurityAndLimitsAreTheTables) {
+  const auto& paths = document_.at("paths");
+  EXPECT_EQ(paths.at("/healthz").at("get").at("security"), ordered_json::array());
+  EXPECT_EQ(paths.at("/api/mode").at("post").at("x-egress-role"), "admin");
+  EXPECT_EQ(paths.at("/api/mode").at("post").at("security").at(0), ordered_json::parse(R"({"bearer":[]})"));
+  EXPECT_EQ(paths.at("/api/bundle").at("get").at("security").at(0), ordered_json::parse(R"({"workload":[]})"));
+  for (const Route& one : routes_) {
+    const char* method = one.method == Method::kGet ? "get" : one.method == Method::kPost ? "post" : "delete";
+    EXPECT_EQ(paths.at(one.pattern).at(method).at("x-egress-body-limit-bytes"), one.body_limit_bytes) << one.pattern;
+  }
+}
+
+TEST_F(OpenApiTest, TheServerAnswersWithIt) {
+  const auto answer = call(Method::kGet, "/api/openapi.json", {});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(ordered_json::parse(answer->body), document_);
+  Request with_query;
+  with_query.query = {{"x", "y"}};
+  EXPECT_FALSE(call(Method::kGet, "/api/openapi.json", with_query));
 }
 
 class BundlePollTest : public RoutesTest {

@@ -1,0 +1,29 @@
+// Every stable error code of the API: its status, its meaning, and which calls can answer it. A test reads the sources
+// and holds this table complete.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace egress::server {
+
+enum class Reach {
+  kEveryCall,
+  kEveryWrite,     // POST and DELETE
+  kAuthenticated,  // calls that need a role or a workload's token
+  kJsonBody,
+  kOtlpBody,
+  kNamed,     // calls whose Operation names it
+  kUnlisted,  // answers to what is no call, or of defects: of no call in particular
+};
+
+struct ErrorCodeEntry {
+  std::string_view code;
+  unsigned status;
+  Reach reach;
+  std::string_view meaning;
+};
+
+std::span<const ErrorCodeEntry> error_codes();
+
+}  // namespace egress::server
