@@ -27,6 +27,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kFirstReadBytes = 4096;
 
 Method method_of(http::verb verb) {
   switch (verb) {
@@ -107,7 +108,7 @@ asio::awaitable<bool> Session::serve_one() {
   if (!readable) co_return false;
   Plan plan = plan_request();
   if (!plan.refusal) plan.refusal = co_await read_body(plan.route);
-  const bool keep_alive = parser_->get().keep_alive() && parser_->is_done();
+  const bool keep_alive = parser_->get().keep_alive() && parser_->is_done() && !plan.ends_connection;
   if (plan.refusal) {
     Response refusal = *std::move(plan.refusal);
     const bool sent = co_await send(std::move(refusal), keep_alive);
@@ -129,11 +130,14 @@ asio::awaitable<bool> Session::read_header() {
   reading_header_ = true;
   beast::error_code code;
   if (buffer_.size() == 0) {
+    // Not through the parser, which would wait for a whole line under this deadline.
     stream_.expires_after(host_.limits.idle);
-    const auto [first, bytes] = co_await http::async_read_some(stream_, buffer_, *parser_, kTuple);
+    const auto space = buffer_.prepare(kFirstReadBytes);
+    const auto [first, bytes] = co_await stream_.async_read_some(space, kTuple);
+    buffer_.commit(bytes);
     code = first;
   }
-  if (!code && !parser_->is_header_done()) {
+  if (!code) {
     stream_.expires_after(host_.limits.header);
     const auto [rest, bytes] = co_await http::async_read_header(stream_, buffer_, *parser_, kTuple);
     code = rest;
@@ -160,7 +164,9 @@ std::string_view Session::field(http::field name) const { return view_of(parser_
 
 Session::Plan Session::plan_request() const {
   Plan plan;
-  plan.refusal = check_access();
+  plan.refusal = check_framing();
+  plan.ends_connection = plan.refusal.has_value();
+  if (!plan.refusal) plan.refusal = check_access();
   if (plan.refusal) return plan;
   auto target = parse_target(view_of(parser_->get().target()));
   if (!target) {
@@ -191,6 +197,23 @@ Session::Plan Session::plan_request() const {
     if (header.name() == http::field::prefer) plan.request.prefer.emplace_back(view_of(header.value()));
   }
   return plan;
+}
+
+// What the parser lets pass although it leaves open where the request ends (RFC 9112, sections 6.1 and 6.3): with a
+// transfer coding that it does not know there is no body for it, and what follows would be read as the next request.
+std::optional<Response> Session::check_framing() const {
+  const auto& request = parser_->get();
+  const auto codings = request.count(http::field::transfer_encoding);
+  const bool is_chunked = codings == 1 && beast::iequals(request[http::field::transfer_encoding], "chunked");
+  if (codings > 0 && !(is_chunked && request.version() == 11)) {
+    return error_response(400, "bad_request", "the only Transfer-Encoding accepted is chunked, of HTTP/1.1",
+                          ErrorStyle::kApi);
+  }
+  const auto lengths = request.count(http::field::content_length);
+  if (lengths > 1 || field(http::field::content_length).find(',') != std::string_view::npos) {
+    return error_response(400, "bad_request", "Content-Length is given more than once", ErrorStyle::kApi);
+  }
+  return std::nullopt;
 }
 
 std::optional<Response> Session::check_access() const {
@@ -238,7 +261,8 @@ std::optional<Response> Session::check_body(const Route& route) const {
 
 asio::awaitable<std::optional<Response>> Session::read_body(const Route* route) {
   if (parser_->is_done()) co_return std::nullopt;
-  if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
+  const bool is_asked_to_go_on = beast::iequals(parser_->get()[http::field::expect], "100-continue");
+  if (is_asked_to_go_on && parser_->get().version() == 11) {  // an HTTP/1.0 client knows no interim answers
     http::response<http::empty_body> go_on(http::status::continue_, 11);
     stream_.expires_after(host_.limits.write);
     const auto [code, bytes] = co_await http::async_write(stream_, go_on, kTuple);

@@ -53,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // What is to be done with the request whose header was read.
   struct Plan {
     std::optional<Response> refusal;
+    bool ends_connection = false;  // nobody knows where this request ends
     const Route* route = nullptr;
     Request request;
   };
@@ -67,6 +68,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> linger();
 
   Plan plan_request() const;
+  std::optional<Response> check_framing() const;
   std::optional<Response> check_access() const;
   std::optional<Response> check_body(const Route& route) const;
   std::string_view field(boost::beast::http::field name) const;

@@ -83,7 +83,7 @@ Operation remove_call() {
                     dry_run_parameter()},
           .answers = {{200, "It is gone.", object_schema({{"removed", text()}, {"dry_run", boolean(), false}})}},
           .errors = {"unknown_kind", "document_not_found", "document_in_use", "policy_tests_failed",
-                     "namespace_unknown", "namespace_in_use", "root_undeletable", "egress_entry_not_found"}};
+                     "namespace_unknown", "namespace_in_use", "root_undeletable"}};
 }
 
 }  // namespace

@@ -1,0 +1,236 @@
+"""Every malformed request that bad_requests/ lists, at one real server: each gets its documented error, and after all of
+them the server is the same process, with the same policy and no more open files."""
+
+import itertools
+import json
+import os
+import random
+import re
+import socket
+import threading
+
+import pytest
+
+from bad_requests import bodies, documents, framing, queries, targets
+from bad_requests.wire import answers_in, code_of, connect, exchange, request
+from conftest import BIN, Server, eventually
+
+TABLES = {"framing": framing.CASES, "targets": targets.CASES, "bodies": bodies.CASES, "queries": queries.CASES,
+          "documents": documents.CASES}
+STATE = ("/api/audit", "/api/policy/egress", "/api/fleet/namespaces", "/api/mode", "/api/manifests", "/api/otlp/logs",
+         "/api/bundle/status")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    """These tests need the server alone."""
+    assert (BIN / "egress-server").exists(), f"{BIN / 'egress-server'} is missing: build it first (scripts/test does)"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("bad_requests")).start()
+    running.post("/api/fleet/namespaces", {"name": "prod", "allowed_domains": ["a.example"]})
+    running.post("/api/fleet/namespaces", {"name": "prod/payments", "allowed_domains": ["a.example"]})
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(autouse=True)
+def unharmed(server):
+    """Whatever a test sends: the same process, nothing changed, nothing left open."""
+    before, descriptors = [server.get(path) for path in STATE], open_descriptors(server)
+    yield
+    assert server.process.poll() is None, f"the server died: {(server.data / 'server.log').read_text()[-2000:]}"
+    assert server.get("/healthz") == {"status": "ok"}
+    assert [server.get(path) for path in STATE] == before
+    eventually(lambda: open_descriptors(server) <= descriptors, what="the return of open files to their number")
+
+
+def open_descriptors(server):
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+@pytest.fixture(scope="module")
+def documented(server):
+    """Whether the API's description has this answer: by the operation if the request line names one, else by the list
+    of all codes."""
+    description = server.get("/api/openapi.json")
+    listed = {entry["code"]: entry["status"] for entry in description["components"]["x-egress-error-codes"]}
+    calls = [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operations) for path, operations in description["paths"].items()]
+
+    def check(data, status, code):
+        line = re.match(rb"([A-Z]+) (/[^ ?]*)\S* HTTP/1\.[01]\r\n", data)
+        operation = None
+        if line:
+            method, path = line[1].decode().lower(), line[2].decode("latin-1")
+            operation = next((ops.get(method) for pattern, ops in calls if pattern.fullmatch(path)), None)
+        if operation is None:
+            return listed.get(code) == status
+        response = operation["responses"].get(str(status), {})
+        return isinstance(code, int) or code in response.get("x-egress-error-codes", ())
+
+    return check
+
+
+def test_there_are_enough_of_them_and_no_two_are_the_same():
+    cases = list(itertools.chain(*TABLES.values()))
+    assert len({case.data for case in cases}) >= 300
+    names = [case.what for case in cases]
+    assert len(set(names)) == len(names), [name for name in names if names.count(name) > 1]
+
+
+def wrong_with(server, case, documented):
+    answers = exchange(server.port, case.data)
+    if answers is None:
+        return f"{case.what}: the connection stays open"
+    statuses = tuple(answer.status for answer in answers)
+    if statuses != case.statuses:
+        return f"{case.what}: {statuses[-3:]} instead of {case.statuses[-3:]}: {answers[-1].body[:300] if answers else ''}"
+    if case.code is None:
+        return None
+    last = answers[-1]
+    if last.headers.get("content-type") != "application/json" or code_of(last) != case.code:
+        return f"{case.what}: {last}"
+    if not json.loads(last.body).get("message"):
+        return f"{case.what}: no message in {last.body}"
+    if len(case.statuses) == 1 and not documented(case.data, last.status, case.code):
+        return f"{case.what}: {last.status} {case.code} is not in the API's description"
+    return None
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_each_gets_its_documented_error(server, documented, table):
+    wrong = []
+    for number, case in enumerate(TABLES[table]):
+        if problem := wrong_with(server, case, documented):
+            wrong.append(problem)
+        if number % 50 == 0:
+            assert server.get("/healthz") == {"status": "ok"}, case.what
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("what, data, statuses", framing.TORN, ids=[what for what, _, _ in framing.TORN])
+def test_a_client_that_goes_away_is_answered_if_it_still_listens(server, what, data, statuses):
+    assert tuple(answer.status for answer in exchange(server.port, data, half_close=True)) == statuses
+
+
+def test_head_is_answered_without_a_body_also_when_it_is_refused(server):
+    for target, status in (("/healthz", 200), ("/api/nope", 404), ("/healthz?x=y", 400), ("/api/audit?limit=0", 400)):
+        (answer,) = exchange(server.port, request("HEAD", target))
+        assert (answer.status, answer.body) == (status, b"")
+        assert int(answer.headers["content-length"]) > 0
+
+
+def test_slow_clients_are_cut(server):
+    """A byte now and then does not keep a connection: the header has a deadline as a whole."""
+    drips = {
+        "a header byte by byte": itertools.chain(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ", itertools.repeat(ord("y"))),
+        "a request line byte by byte": itertools.chain(b"GET /", itertools.repeat(ord("a"))),
+        "fields without end": itertools.chain(b"GET / HTTP/1.1\r\n", itertools.cycle(b"X: y\r\n")),
+        "one byte and silence": iter(b"G"),
+        "half a header and silence": iter(b"GET / HTTP/1.1\r\nHost: loc"),
+    }
+    ended = {}
+
+    def drip(what, source):
+        with connect(server.port, timeout_s=0.2) as connection:
+            while True:
+                byte = next(source, None)
+                try:
+                    if byte is not None:
+                        connection.sendall(bytes([byte]))
+                    if not connection.recv(65536):
+                        break
+                except (TimeoutError, socket.timeout):
+                    continue
+                except (BrokenPipeError, ConnectionResetError):
+                    break
+        ended[what] = True
+
+    threads = [threading.Thread(target=drip, args=item) for item in drips.items()]
+    for thread in threads:
+        thread.start()
+    assert server.get("/healthz") == {"status": "ok"}, "others are served meanwhile"
+    for thread in threads:
+        thread.join(60)
+    assert set(ended) == set(drips)
+
+
+def test_an_answer_that_nobody_reads_harms_nobody(server):
+    with connect(server.port) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(request("GET", "/api/openapi.json", close=False) * 200)
+        assert server.get("/healthz") == {"status": "ok"}
+
+
+def test_a_body_is_read_on_after_an_early_refusal_so_that_the_client_sees_it(server):
+    with connect(server.port) as connection:
+        connection.sendall(request("POST", "/api/mode", b"x" * 5_000_000))
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    (answer,) = answers_in(received)
+    assert (answer.status, code_of(answer)) == (413, "body_too_large")
+
+
+# --- mutations ------------------------------------------------------------------------------------------------------
+
+SEEDS = [
+    request("GET", "/healthz", close=False),
+    request("GET", "/api/audit?limit=3&since=2026-01-01T00:00:00Z&q=x", close=False),
+    request("GET", "/api/explain?host=a.example&port=443&namespace=prod&labels=a=b", close=False),
+    request("GET", "/api/fleet/namespaces?name=prod", close=False),
+    request("GET", "/api/bundle?namespace=prod&workload=w", headers=[("Prefer", "wait=0")], close=False),
+    request("GET", "/api/otlp/logs?attr.agent.name=web&limit=2", close=False),
+    request("DELETE", "/api/fleet/namespaces?name=prod%2fpayments&dry_run=true", close=False),
+    request("POST", "/api/fleet/namespaces?dry_run=true",
+            b'{"name":"prod/x","allowed_domains":["a.example",{"domain":"a.example","reason":"r"}],"mode":"shadow"}', close=False),
+    request("POST", "/api/manifests?dry_run=true", documents.document("PolicyTest", "t", '{namespace: prod, deny: ["b.example:1/tcp"]}'),
+            close=False),
+]
+NASTY = [b"\x00", b"\xff", b"%", b"%00", b"\r\n", b"\n", b"{", b"[" * 40, b'"', b"\\u", b"-", b"9" * 30, b":", b"/", b"..", b"*", b"&", b"=",
+         b"\xed\xa0\x80", b" ", b"\t", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 7\r\n", b"Expect: 100-continue\r\n"]
+
+
+def mutate(random_source, data):
+    """One to four edits, none of which can make a dry run a real one."""
+    data = bytearray(data)
+    for _ in range(random_source.randint(1, 4)):
+        at = random_source.randrange(len(data))
+        edit = random_source.randrange(4)
+        if edit == 0:
+            data[at] = random_source.randrange(256)
+        elif edit == 1:
+            del data[at:at + random_source.randint(1, 8)]
+        elif edit == 2:
+            data[at:at] = random_source.choice(NASTY)
+        else:
+            end = min(len(data), at + random_source.randint(1, 32))
+            data[at:at] = data[at:end]
+        if not data:
+            return b"\r\n"
+    return bytes(data)
+
+
+def is_harmless(data):
+    """Mutated or not, a write must stay a dry run: the state is compared afterwards."""
+    return data.startswith((b"GET ", b"HEAD ")) or b"dry_run=true" in data.split(b"\r\n", 1)[0]
+
+
+def test_mutated_requests_are_answered_with_2xx_or_4xx(server):
+    seed = int(os.environ.get("EGRESS_SEED", random.randrange(2**32)))
+    count = int(os.environ.get("EGRESS_MUTATIONS", 20_000))
+    print(f"EGRESS_SEED={seed}")
+    source = random.Random(seed)
+    answered = {}
+    while sum(answered.values()) < count:
+        # A batch shares a connection until the server ends it; what is left of a torn request ends with our half.
+        batch = [data for data in (mutate(source, source.choice(SEEDS)) for _ in range(20)) if is_harmless(data)]
+        answers = exchange(server.port, b"".join(batch), half_close=True)
+        assert answers is not None, f"EGRESS_SEED={seed}: the connection stays open after {batch}"
+        strange = [answer for answer in answers if not (200 <= answer.status < 300 or 400 <= answer.status < 500)]
+        assert not strange, f"EGRESS_SEED={seed}: {strange} for {batch}"
+        for answer in answers:
+            answered[answer.status] = answered.get(answer.status, 0) + 1
+    assert {200, 400, 404} <= answered.keys(), answered
