@@ -122,6 +122,41 @@ def test_head_is_answered_without_a_body_also_when_it_is_refused(server):
         assert int(answer.headers["content-length"]) > 0
 
 
+ODD = [
+    ("a byte order mark before JSON", request("POST", "/api/fleet/namespaces?dry_run=true", b'\xef\xbb\xbf{"name":"prod"}'), 200),
+    ("blanks around JSON", request("POST", "/api/fleet/namespaces?dry_run=true", b' \r\n\t{"name":"prod"}\n '), 200),
+    ("JSON said to be a form", request("POST", "/api/fleet/namespaces?dry_run=true", b'{"name":"prod"}',
+                                       [("Content-Type", "application/x-www-form-urlencoded")]), 200),
+    ("32 levels of JSON", request("POST", "/v1/logs", b'{"x":' + b"[" * 31 + b"]" * 31 + b"}", [("Content-Type", "application/json")]), 200),
+    ("a folded field", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\nConnection: close\r\n\r\n", 200),
+    ("bytes beyond ASCII in a value", request("GET", "/healthz", headers=[("X", b"\xff")]), 200),
+    ("chunks with extensions and a trailer", b"POST /api/fleet/namespaces?dry_run=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+     b'Transfer-Encoding: chunked\r\n\r\nf;x=y\r\n{"name":"prod"}\r\n0;z\r\nX: y\r\n\r\n', 200),
+    ("Chunked in capitals", b"POST /api/fleet/namespaces?dry_run=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+     b'Transfer-Encoding: CHUNKED\r\n\r\nf\r\n{"name":"prod"}\r\n0\r\n\r\n', 200),
+    ("a body that is identity", request("POST", "/api/fleet/namespaces?dry_run=true", b'{"name":"prod"}',
+                                        [("Content-Encoding", "identity")]), 200),
+    ("an unknown expectation", request("GET", "/healthz", headers=[("Expect", "the-unexpected")]), 200),
+    ("HTTP/1.0", request("GET", "/healthz", version="HTTP/1.0"), 200),
+    ("empty pairs in a query", request("GET", "/api/audit?&&limit=1&&"), 200),
+    ("a plus for a space", request("GET", "/api/audit?q=a+b"), 200),
+    ("a name in percent-encoding", request("GET", "/api/audit?%6cimit=1"), 200),
+    ("an unknown preference", request("GET", "/api/bundle", headers=[("Prefer", "respond-async, x=y; wait=z")]), 200),
+    ("a wait of a hundred years, with nothing to wait for", request("GET", "/api/bundle", headers=[("Prefer", "wait=3153600000")]), 200),
+    ("a garbled tag", request("GET", "/api/bundle", headers=[("If-None-Match", 'W/"", "x, *x')]), 200),
+    ("the port of another", request("GET", "/healthz", host="localhost:1"), 200),
+    ("a host in capitals", request("GET", "/healthz", host="LOCALHOST"), 200),
+    ("a loopback address of our own", request("GET", "/healthz", host="[::1]:8443"), 200),
+    ("same-origin", request("POST", "/api/fleet/namespaces?dry_run=true", b'{"name":"prod"}', [("Origin", "http://localhost")]), 200),
+]
+
+
+@pytest.mark.parametrize("what, data, status", ODD, ids=[what for what, _, _ in ODD])
+def test_what_is_odd_and_well_formed_is_served(server, what, data, status):
+    """The other side of strictness: what the specifications allow, or leave to the server and it takes."""
+    assert [answer.status for answer in exchange(server.port, data)] == [status]
+
+
 def test_slow_clients_are_cut(server):
     """A byte now and then does not keep a connection: the header has a deadline as a whole."""
     drips = {

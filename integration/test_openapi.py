@@ -3,6 +3,7 @@ what it does not describe is refused, and answers are of the shape it says."""
 
 import itertools
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -226,6 +227,21 @@ def test_a_parameter_that_is_not_described_is_refused(server, description):
             assert is_refused_query(reply), f"{method} {path}?{name}: {reply.status} {reply.body[:200]}"
 
 
+def names_expected(message):
+    """What a refusal of an unknown name says is known."""
+    found = re.search(r"expected one of (.+)$", message)
+    return set(found[1].split(", ")) if found else set()
+
+
+def test_the_server_knows_the_parameters_described_and_no_others(server, description):
+    for method, path, operation in operations_of(description):
+        if path.startswith("/v1/"):
+            continue
+        reply = ask(server, method, path, operation, {**BASE.get(operation["operationId"], {}), "nonsense": "x"})
+        known = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"} - {"attr.*"}
+        assert names_expected(reply.json["message"]) == known, (method, path)
+
+
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 GOOD_BODIES = {
@@ -279,6 +295,7 @@ def test_bodies_are_taken_as_described(server, description):
         for field in shape.resolve(schema).get("required", ()):
             assert refusal_of({k: v for k, v in good.items() if k != field}) == ("invalid_field", field)
         assert refusal_of({**good, "nonsense": 1}) == ("unknown_field", "nonsense")
+        assert names_expected(server.call(method, path, {**good, "nonsense": 1}).json["message"]) == fields.keys()
         reply = server.call(method, path, good)
         assert reply.status in (200, 201), reply.body
         assert not shape.problems(answer_schema(operation, reply), reply.json), reply.body

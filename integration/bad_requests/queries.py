@@ -23,6 +23,9 @@ PARAMETERS = [
     ("GET", "/api/otlp/logs", "limit", LIMITS),
     ("GET", "/api/otlp/logs", "cursor", NUMBERS),
     ("GET", "/api/otlp/logs", "since", ["", "yesterday"]),
+    ("GET", "/api/otlp/logs", "attr.", ["", "x"]),
+    ("GET", "/api/audit", "q", ["%00", "a%00b"]),
+    ("GET", "/api/manifests", "cursor", ["x", "%0a", "Pod%0aprod%0ax", "PolicyTest", "PolicyTest%0aprod"]),
     ("GET", "/api/otlp/traces", "until", ["", "tomorrow"]),
     ("GET", "/api/fleet/namespaces", "limit", LIMITS),
     ("GET", "/api/fleet/namespaces", "cursor", ["%20", "A", "a//b", "..%2f", "0%00"]),
@@ -85,6 +88,11 @@ CALLS = [("GET", "/healthz"), ("GET", "/api/openapi.json"), ("GET", "/api/policy
          ("GET", "/api/bundle"), ("GET", "/api/bundle/status"), ("GET", "/api/layers/" + "0" * 64)]
 
 
+def code_of(text):
+    """Of what is refused before anybody looks at the parameter, or because of it."""
+    return "invalid_target" if "%00" in text else "invalid_query"
+
+
 def with_parameter(target, name, value):
     return f"{target}{'&' if '?' in target else '?'}{name}={value}".replace(" ", "%20")
 
@@ -95,13 +103,13 @@ CASES = [
     *[refused(f"query {query!r}", request("DELETE", b"/api/policy/egress/allow?" + query), 400, "invalid_target")
       for query in RAW_BYTES],
     *[refused(f"{method} {target} {name}={brief(value)}", request(method, with_parameter(target, name, value)), 400,
-              "invalid_query") for method, target, name, values in PARAMETERS for value in values],
+              code_of(value)) for method, target, name, values in PARAMETERS for value in values],
     *[refused(f"{method} {target} {name} twice",
               request(method, with_parameter(with_parameter(target, name, "1"), name, "1")), 400, "invalid_query")
       for method, target, name, _ in PARAMETERS],
     *[refused(f"{method} {target}, which lacks something", request(method, target), 400, "invalid_query")
       for method, target in MISSING],
     *[refused(f"{method} {target}", request(method, target), status, code) for method, target, status, code in NOT_THERE],
-    *[refused(f"{method} {target}?{query:.20}", request(method, f"{target}?{query}"), 400, "invalid_query")
+    *[refused(f"{method} {target}?{query:.20}", request(method, f"{target}?{query}"), 400, code_of(query))
       for method, target in CALLS for query in UNKNOWN],
 ]

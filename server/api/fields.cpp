@@ -187,8 +187,9 @@ void QueryFields::refuse(const std::string& name, const std::string& problem) {
 Result<void> QueryFields::finish() {
   for (const auto& [key, value] : query_) {
     const bool has_prefix =
-        std::any_of(known_prefixes_.begin(), known_prefixes_.end(),
-                    [&, &name = key](const std::string& prefix) { return name.starts_with(prefix); });
+        std::any_of(known_prefixes_.begin(), known_prefixes_.end(), [&, &name = key](const std::string& prefix) {
+          return name.size() > prefix.size() && name.starts_with(prefix);
+        });
     if (!known_.contains(key) && !has_prefix) {
       constexpr std::size_t kMaxQuotedBytes = 64;
       std::string names;

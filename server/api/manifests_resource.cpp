@@ -85,6 +85,13 @@ std::optional<std::string> read_namespace(QueryFields& query) {
   return path;
 }
 
+// Cursors are the keys of the listing: a kind, a namespace and a name, parted by line breaks.
+bool is_cursor(const std::string& text) {
+  const auto kind_end = text.find('\n');
+  return kind_end != std::string::npos && find_document_kind(text.substr(0, kind_end)) &&
+         text.find('\n', kind_end + 1) != std::string::npos;
+}
+
 Json render_applied(const ManifestResult& result) {
   Json list = Json::array();
   for (const AppliedDocument& document : result.applied) {
@@ -128,6 +135,7 @@ Result<Response> list_manifests(ManifestListing& listing, const Request& request
   filter.namespace_path = read_namespace(query);
   filter.name = query.text("name");
   const std::string cursor = query.text("cursor").value_or("");
+  if (!cursor.empty() && !is_cursor(cursor)) query.refuse("cursor", "expected the next_cursor of a page");
   const bool yaml = wants_yaml(query, request);
   const std::size_t limit = yaml ? query.limit(kMaxExport, kMaxExport) : query.limit(kDefaultPage, kMaxPage);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
