@@ -167,6 +167,9 @@ def test_slow_clients_are_cut(server):
         "half a header and silence": iter(b"GET / HTTP/1.1\r\nHost: loc"),
     }
     ended = {}
+    silent = [connect(server.port) for _ in range(300)]
+    for connection in silent:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
 
     def drip(what, source):
         with connect(server.port, timeout_s=0.2) as connection:
@@ -190,6 +193,9 @@ def test_slow_clients_are_cut(server):
     for thread in threads:
         thread.join(60)
     assert set(ended) == set(drips)
+    for connection in silent:
+        with connection:
+            assert connection.recv(1) == b"", "cut without an answer"
 
 
 def test_an_answer_that_nobody_reads_harms_nobody(server):

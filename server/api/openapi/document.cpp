@@ -94,6 +94,8 @@ bool can_answer(const Route& route, const Operation& operation, const ErrorCodeE
       return route.method != Method::kGet;
     case Reach::kAuthenticated:
       return route.access.audience != Access::Audience::kAnyone;
+    case Reach::kQuery:
+      return route.body != BodyRule::kOtlpJson;
     case Reach::kJsonBody:
       return route.body == BodyRule::kJson;
     case Reach::kOtlpBody:

@@ -44,7 +44,7 @@ Operation remove_call(const std::string& list, const std::string& id, const std:
           .path = "/api/policy/egress/" + list,
           .id = id,
           .summary = summary,
-          .query = {{"domain", required_text(kMaxDomainText), "The entry's host pattern, address or CIDR.", true}},
+          .query = {{"domain", required_text(), "The entry's host pattern, address or CIDR.", true}},
           .answers = {{200, "It is gone.", object_schema({{"removed", text()}})}},
           .errors = {"egress_entry_not_found"}};
 }

@@ -22,7 +22,7 @@ constexpr std::array kCodes{
     ErrorCodeEntry{"out_of_scope", 403, Reach::kAuthenticated, "needs a role over that namespace"},
     // what is asked
     ErrorCodeEntry{"invalid_path", 400, Reach::kNamed, "a segment of the path is malformed"},
-    ErrorCodeEntry{"invalid_query", 400, Reach::kEveryCall, "a query parameter is unknown, missing or malformed"},
+    ErrorCodeEntry{"invalid_query", 400, Reach::kQuery, "a query parameter is unknown, missing or malformed"},
     ErrorCodeEntry{"invalid_header", 400, Reach::kNamed, "a header field is malformed"},
     ErrorCodeEntry{"invalid_json", 400, Reach::kJsonBody, "the body is not strict JSON, or no object"},
     ErrorCodeEntry{"invalid_field", 400, Reach::kJsonBody, "a field of the body is missing or malformed"},

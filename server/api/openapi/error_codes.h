@@ -11,6 +11,7 @@ enum class Reach {
   kEveryCall,
   kEveryWrite,     // POST and DELETE
   kAuthenticated,  // calls that need a role or a workload's token
+  kQuery,          // calls that read their query: all but OTLP's
   kJsonBody,
   kOtlpBody,
   kNamed,     // calls whose Operation names it

@@ -82,7 +82,7 @@ Description describe_namespaces() {
        .path = kPath,
        .id = "removeNamespace",
        .summary = "Deletes a namespace.",
-       .query = {namespace_parameter("name", "Which.", true),
+       .query = {namespace_parameter("name", "The namespace.", true),
                  force_parameter("Deletes it although descendants or documents are in it."), dry_run_parameter()},
        .answers = {{200, "It is gone.", object_schema({{"removed", text()}, {"dry_run", boolean(), false}})}},
        .errors = {"namespace_unknown", "namespace_in_use", "root_undeletable"}},

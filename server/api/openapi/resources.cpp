@@ -6,8 +6,6 @@
 namespace egress::server {
 namespace {
 
-constexpr std::size_t kMaxCursorText = 4096;
-
 // What several resources show.
 std::vector<NamedSchema> shared_schemas() {
   const Json entry_object = object_schema({{"domain", required_text()},
@@ -53,7 +51,7 @@ Parameter limit_parameter(std::size_t otherwise, std::size_t max) {
 }
 
 Parameter cursor_parameter() {
-  return {"cursor", text(kMaxCursorText), "The next_cursor of the page before; absent: the first page."};
+  return {"cursor", text(), "The next_cursor of the page before; absent: the first page."};
 }
 
 Parameter force_parameter(const std::string& description) { return {"force", boolean(), description}; }
