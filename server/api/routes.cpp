@@ -84,8 +84,8 @@ std::vector<Route> make_routes(const Services& services) {
   constexpr Access kAdmin{Access::Audience::kRole, Role::kAdmin};
 
   // The description of the table is itself in the table, so it is filled in behind it.
-  const auto openapi = std::make_shared<std::string>();
-  const Handler describe = [openapi](const Request& request) { return get_openapi(*openapi, request); };
+  const auto description = std::make_shared<std::string>();
+  const Handler describe = [description](const Request& request) { return get_openapi(*description, request); };
 
   std::vector<Route> routes = {
       {kGet, "/healthz", kAnyone, kNone, 0, Handler(get_health)},
@@ -114,7 +114,7 @@ std::vector<Route> make_routes(const Services& services) {
       {kPost, "/api/bundle/status", kWorkload, kJson, kSmallBody, call(report_bundle_status, services.fleet)},
       {kGet, "/api/bundle/status", kViewer, kNone, 0, call(list_bundle_status, services.fleet)},
   };
-  *openapi = render_openapi(routes, describe_resources());
+  *description = openapi::render_openapi(routes, openapi::describe_resources());
   return routes;
 }
 

@@ -1,7 +1,7 @@
 #include "server/api/openapi/resources.h"
 #include "server/service/audit_log.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr std::size_t kDefaultPage = 100;
@@ -45,4 +45,4 @@ Description describe_audit() {
   return audit;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

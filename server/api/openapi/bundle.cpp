@@ -1,7 +1,7 @@
 #include "server/api/openapi/resources.h"
 #include "shared/base/limits.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr std::size_t kMaxNamespaceText = 2048;
@@ -91,4 +91,4 @@ Description describe_bundle() {
   return bundle;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

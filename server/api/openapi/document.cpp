@@ -6,7 +6,7 @@
 #include "server/api/openapi/error_codes.h"
 #include "shared/json/strict_json.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr const char* kIntroduction =
@@ -81,7 +81,7 @@ Json body_of(const Route& route, const Operation& operation) {
   if (route.body == BodyRule::kManifest) content["application/yaml"]["schema"] = operation.body;
   content["application/json"]["schema"] = route.body == BodyRule::kManifest ? Json::object() : operation.body;
   Json body = Json::object();
-  body["required"] = true;
+  body["required"] = !operation.body_is_optional;
   body["content"] = std::move(content);
   return body;
 }
@@ -230,4 +230,4 @@ std::string render_openapi(std::span<const Route> routes, const Description& des
   return render_json(document) + "\n";
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

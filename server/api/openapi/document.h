@@ -7,7 +7,7 @@
 #include "server/api/openapi/operation.h"
 #include "server/api/route.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 // nullptr if the description has no such call.
 const Operation* find_operation(const Description& description, const Route& route);
@@ -15,4 +15,4 @@ const Operation* find_operation(const Description& description, const Route& rou
 // One line of JSON. Routes without an operation are left out: a test sees to it that there are none.
 std::string render_openapi(std::span<const Route> routes, const Description& description);
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -1,7 +1,7 @@
 #include "server/api/domain_fields.h"
 #include "server/api/openapi/resources.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr std::size_t kMaxTimeText = 64;
@@ -75,4 +75,4 @@ Description describe_egress_policy() {
   return policy;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr std::array kCodes{
@@ -55,4 +55,4 @@ constexpr std::array kCodes{
 
 std::span<const ErrorCodeEntry> error_codes() { return kCodes; }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 enum class Reach {
   kEveryCall,
@@ -27,4 +27,4 @@ struct ErrorCodeEntry {
 
 std::span<const ErrorCodeEntry> error_codes();
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

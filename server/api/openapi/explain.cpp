@@ -1,6 +1,6 @@
 #include "server/api/openapi/resources.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr std::size_t kMaxTextBytes = 1024;
@@ -50,4 +50,4 @@ Description describe_explain() {
   return explain;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

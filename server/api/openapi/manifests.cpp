@@ -2,7 +2,7 @@
 #include "server/service/document_kinds.h"
 #include "shared/manifest/node.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr const char* kPath = "/api/manifests";
@@ -95,4 +95,4 @@ Description describe_manifests() {
   return manifests;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -1,6 +1,6 @@
 #include "server/api/openapi/resources.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 Description describe_mode() {
   Description mode;
@@ -21,4 +21,4 @@ Description describe_mode() {
   return mode;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

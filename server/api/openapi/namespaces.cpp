@@ -1,7 +1,7 @@
 #include "server/api/domain_fields.h"
 #include "server/api/openapi/resources.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr const char* kPath = "/api/fleet/namespaces";
@@ -90,4 +90,4 @@ Description describe_namespaces() {
   return namespaces;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -8,7 +8,7 @@
 #include "server/api/message.h"
 #include "server/api/openapi/schemas.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 struct Parameter {
   std::string name;  // "attr.*": every name with that prefix
@@ -33,6 +33,7 @@ struct Operation {
   std::vector<Parameter> query = {};
   std::vector<Parameter> headers = {};
   Json body = nullptr;  // null: none
+  bool body_is_optional = false;
   std::vector<Answer> answers = {};
   std::vector<std::string> errors = {};  // stable codes besides those that error_codes.h gives to every such call
 };
@@ -48,4 +49,4 @@ struct Description {
   std::vector<NamedSchema> schemas = {};
 };
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -1,7 +1,7 @@
 #include "server/api/openapi/resources.h"
 #include "server/telemetry/telemetry.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 constexpr std::size_t kDefaultPage = 100;
@@ -52,4 +52,4 @@ Description describe_otlp() {
   return otlp;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

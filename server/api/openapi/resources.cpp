@@ -3,7 +3,7 @@
 #include <iterator>
 #include <utility>
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 // What several resources show.
@@ -62,4 +62,4 @@ Parameter namespace_parameter(const std::string& name, const std::string& descri
   return {name, text(), description, required};
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

@@ -4,7 +4,7 @@
 
 #include "server/api/openapi/operation.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 Description describe_audit();
 Description describe_bundle();
@@ -26,4 +26,4 @@ Parameter force_parameter(const std::string& description);
 Parameter dry_run_parameter();
 Parameter namespace_parameter(const std::string& name, const std::string& description, bool required = false);
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

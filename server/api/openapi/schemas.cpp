@@ -1,6 +1,6 @@
 #include "server/api/openapi/schemas.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 Json of_type(const char* type) {
@@ -96,4 +96,4 @@ Json with_description(Json schema, const std::string& description) {
   return schema;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

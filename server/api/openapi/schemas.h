@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 using Json = nlohmann::ordered_json;
 
@@ -36,4 +36,4 @@ Json schema_of(const std::string& name);  // a reference to components/schemas
 Json page_of(const std::string& name, const std::vector<Field>& further = {});
 Json with_description(Json schema, const std::string& description);
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

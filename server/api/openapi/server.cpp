@@ -1,6 +1,6 @@
 #include "server/api/openapi/resources.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 
 Description describe_server() {
   Description server;
@@ -19,4 +19,4 @@ Description describe_server() {
   return server;
 }
 
-}  // namespace egress::server
+}  // namespace egress::server::openapi

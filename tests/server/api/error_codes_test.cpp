@@ -11,7 +11,7 @@
 
 #include "server/api/openapi/resources.h"
 
-namespace egress::server {
+namespace egress::server::openapi {
 namespace {
 
 // The codes that the sources can answer with, each with a file that does: the second argument of refuse(), Refusal and
@@ -78,4 +78,4 @@ TEST(ErrorCodesTest, StatusesAreErrors) {
 }
 
 }  // namespace
-}  // namespace egress::server
+}  // namespace egress::server::openapi

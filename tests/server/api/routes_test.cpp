@@ -93,13 +93,13 @@ TEST_F(RoutesTest, AuditRowsCarryTheirChain) {
 // The description, held against the table.
 class OpenApiTest : public RoutesTest {
  protected:
-  const Description description_ = describe_resources();
-  const ordered_json document_ = ordered_json::parse(render_openapi(routes_, description_));
+  const openapi::Description description_ = openapi::describe_resources();
+  const ordered_json document_ = ordered_json::parse(openapi::render_openapi(routes_, description_));
 };
 
 TEST_F(OpenApiTest, EveryRouteIsDescribed) {
   for (const Route& one : routes_) {
-    const Operation* operation = find_operation(description_, one);
+    const openapi::Operation* operation = openapi::find_operation(description_, one);
     ASSERT_NE(operation, nullptr) << one.pattern << ": describe it in server/api/openapi/";
     EXPECT_NE(operation->summary, "") << one.pattern;
     EXPECT_FALSE(operation->answers.empty()) << one.pattern;
@@ -109,18 +109,18 @@ TEST_F(OpenApiTest, EveryRouteIsDescribed) {
 
 TEST_F(OpenApiTest, WhatIsDescribedIsRoutedAndNamedOnce) {
   std::set<std::string> ids;
-  for (const Operation& operation : description_.operations) {
+  for (const openapi::Operation& operation : description_.operations) {
     EXPECT_NO_THROW(route(operation.method, operation.path));
     EXPECT_TRUE(ids.insert(operation.id).second) << operation.id;
   }
   std::set<std::string> schemas;
-  for (const NamedSchema& one : description_.schemas) EXPECT_TRUE(schemas.insert(one.name).second) << one.name;
+  for (const openapi::NamedSchema& one : description_.schemas) EXPECT_TRUE(schemas.insert(one.name).second) << one.name;
 }
 
 TEST_F(OpenApiTest, PathParametersAreTheBracesOfThePattern) {
-  for (const Operation& operation : description_.operations) {
+  for (const openapi::Operation& operation : description_.operations) {
     std::string braces = operation.path;
-    for (const Parameter& parameter : operation.path_parameters) {
+    for (const openapi::Parameter& parameter : operation.path_parameters) {
       const auto at = braces.find("{" + parameter.name + "}");
       ASSERT_NE(at, std::string::npos) << operation.path;
       EXPECT_TRUE(parameter.required) << operation.path;
