@@ -67,8 +67,8 @@ def documented(server):
             operation = next((ops.get(method) for pattern, ops in calls if pattern.fullmatch(path)), None)
         if operation is None:
             return listed.get(code) == status
-        response = operation["responses"].get(str(status), {})
-        return isinstance(code, int) or code in response.get("x-egress-error-codes", ())
+        response = operation["responses"].get(str(status))
+        return response is not None and (isinstance(code, int) or code in response["x-egress-error-codes"])
 
     return check
 
