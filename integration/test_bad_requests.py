@@ -30,10 +30,13 @@ def built():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("bad_requests")).start()
-    running.post("/api/fleet/namespaces", {"name": "prod", "allowed_domains": ["a.example"]})
-    running.post("/api/fleet/namespaces", {"name": "prod/payments", "allowed_domains": ["a.example"]})
-    yield running
-    assert running.stop() == 0
+    try:
+        running.post("/api/fleet/namespaces", {"name": "prod", "allowed_domains": ["a.example"]})
+        running.post("/api/fleet/namespaces", {"name": "prod/payments", "allowed_domains": ["a.example"]})
+        yield running
+    finally:
+        status = running.stop()
+    assert status == 0
 
 
 @pytest.fixture(autouse=True)

@@ -22,9 +22,12 @@ def built():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("openapi")).start()
-    fill(running)
-    yield running
-    assert running.stop() == 0
+    try:
+        fill(running)
+        yield running
+    finally:
+        status = running.stop()
+    assert status == 0
 
 
 def fill(server):
