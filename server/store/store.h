@@ -128,7 +128,8 @@ class Store {
  protected:
   // Bounded in time: a read that takes too long (a scan that no index helps) fails with kUnavailable.
   virtual Expected<void> run_read(const std::function<void(Reader&)>& body) = 0;
-  // Commits if `body` returns true.
+  // Commits if `body` returns true. `body` may run on another thread, together with other writes in one commit; this
+  // returns after that commit.
   virtual Expected<void> run_write(const std::function<bool(Writer&)>& body) = 0;
 };
 
