@@ -44,9 +44,16 @@ std::vector<Uncovered> find_cascade(Reader& reader, const std::string& path, con
                                     UnixMillis now_ms) {
   std::vector<Uncovered> cascade;
   if (!allowed) return cascade;
-  for (const NamespaceRecord& child : reader.descendants(path)) {
-    auto uncovered = find_uncovered(allowed, child.allowed, now_ms);
-    if (!uncovered.empty()) cascade.push_back({child.path, path, std::move(uncovered)});
+  std::vector<HostPattern> live;
+  for (const DomainEntry& entry : *allowed) {
+    if (!entry.expires_at_ms || *entry.expires_at_ms > now_ms) live.push_back(entry.pattern);
+  }
+  for (AllowedEntry& entry : reader.uncovered_below(path, live)) {
+    if (entry.expires_at_ms && *entry.expires_at_ms <= now_ms) continue;
+    if (cascade.empty() || cascade.back().child != entry.namespace_path) {
+      cascade.push_back({std::move(entry.namespace_path), path, {}});
+    }
+    cascade.back().domains.push_back(format_host_pattern(entry.pattern));
   }
   return cascade;
 }

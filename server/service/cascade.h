@@ -34,7 +34,8 @@ struct Uncovered {
   std::vector<std::string> domains;
 };
 
-// The descendants with entries that `allowed`, set on `path`, does not cover; by path. O(entries below `path`).
+// The descendants with entries that `allowed`, set on `path`, does not cover; by path. O(|allowed| + what is
+// uncovered), however many entries are below `path`.
 std::vector<Uncovered> find_cascade(Reader& reader, const std::string& path, const AllowList& allowed,
                                     UnixMillis now_ms);
 

@@ -48,6 +48,13 @@ struct NamespaceRecord {
   std::uint64_t revision = 0;  // of the last change
 };
 
+// An entry of a namespace's allow-list, found without the rest of it.
+struct AllowedEntry {
+  std::string namespace_path;
+  HostPattern pattern;
+  std::optional<UnixMillis> expires_at_ms;
+};
+
 // A policy document as it was applied; (kind, namespace, name) is its identity. Namespaces and EgressDomains are not
 // kept as documents: their tables are the one truth.
 struct DocumentRecord {

@@ -36,6 +36,9 @@ class Reader {
   virtual RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
   virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
   virtual bool has_descendants(std::string_view path) = 0;
+  // The allow entries strictly below `path` that none of `by` covers, expired ones included; by namespace, each
+  // namespace's in its order. O(|by| + found) steps in the index, however many entries there are.
+  virtual std::vector<AllowedEntry> uncovered_below(std::string_view path, const std::vector<HostPattern>& by) = 0;
 
   virtual std::size_t namespace_count() = 0;
 

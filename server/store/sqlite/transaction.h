@@ -58,6 +58,10 @@ class SqliteTransaction final : public Writer {
 
   std::size_t namespace_count() override;
 
+  // allowed_below_table.cpp
+  std::vector<AllowedEntry> uncovered_below(std::string_view path, const std::vector<HostPattern>& by) override;
+  void index_allowed(std::string_view path, std::int64_t position, const DomainEntry& entry);
+
   // documents_table.cpp
   std::vector<DocumentRecord> documents(const DocumentFilter& filter) override;
   void put_document(const DocumentRecord& record) override;
@@ -86,8 +90,18 @@ class SqliteTransaction final : public Writer {
   void put_setting(std::string_view key, std::string_view value);
   NamespaceRecord read_namespace(Query& query);
   WorkloadRecord read_workload(Query& query);
-  void read_domains(NamespaceRecord& record, bool allowed_defined);
-  void put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
+
+  // domain_lists.cpp
+  struct PlacedEntry {
+    std::int64_t position = 0;
+    DomainEntry entry;
+  };
+  std::vector<PlacedEntry> read_list(std::string_view path, Action action);
+  void put_list(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
+  void insert_entry(const std::string& path, Action action, const PlacedEntry& placed);
+  void remove_entry(const std::string& path, Action action, const PlacedEntry& placed);
+  void unindex_allowed(std::string_view path, std::int64_t position, const DomainEntry& entry);
+
   // A stored pattern; what cannot be parsed is corruption and fails the transaction.
   HostPattern read_pattern(const std::string& text);
 

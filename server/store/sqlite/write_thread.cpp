@@ -109,7 +109,8 @@ bool WriteThread::run_one(Write& write) {
 
 // False if the transaction had to be given up, because what its savepoint did can neither be kept nor undone.
 bool WriteThread::end_savepoint(bool keep) {
-  const bool ended = (keep || connection_->execute("ROLLBACK TO one_write")) && connection_->execute("RELEASE one_write");
+  const bool ended =
+      (keep || connection_->execute("ROLLBACK TO one_write")) && connection_->execute("RELEASE one_write");
   if (!ended && in_transaction()) (void)connection_->execute("ROLLBACK");
   return ended;
 }
