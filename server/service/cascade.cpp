@@ -1,5 +1,6 @@
 #include "server/service/cascade.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "shared/policy/namespace_path.h"
@@ -13,6 +14,25 @@ std::vector<NamespaceRecord> existing_chain(Reader& reader, std::string_view pat
   };
   add(path);
   for (const std::string_view ancestor : ancestor_namespaces(path)) add(ancestor);
+  return chain;
+}
+
+std::vector<NamespaceRecord> ChainReader::chain_of(NamespaceRecord leaf) {
+  std::vector<Ancestor> ancestors;
+  for (const std::string_view path : ancestor_namespaces(leaf.path)) {
+    const auto known = std::find_if(ancestors_.begin(), ancestors_.end(),
+                                    [&](const Ancestor& ancestor) { return ancestor.path == path; });
+    if (known != ancestors_.end()) {
+      ancestors.push_back(std::move(*known));
+    } else {
+      ancestors.push_back({std::string(path), reader_.find_namespace(path)});
+    }
+  }
+  ancestors_ = std::move(ancestors);
+  std::vector<NamespaceRecord> chain{std::move(leaf)};
+  for (const Ancestor& ancestor : ancestors_) {
+    if (ancestor.record) chain.push_back(*ancestor.record);
+  }
   return chain;
 }
 

@@ -6,15 +6,20 @@
 namespace egress::server {
 namespace {
 
-NamespaceView view_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms) {
-  const auto chain = existing_chain(reader, record.path);
+NamespaceView view_of(Reader& reader, ChainReader& chains, NamespaceRecord record, UnixMillis now_ms) {
+  auto chain = chains.chain_of(std::move(record));
+  const std::string& path = chain.front().path;
   NamespaceView view;
   view.effective = effective_settings(chain, reader.server_mode());
   view.broken = find_broken(chain, now_ms);
-  view.parent_exists =
-      record.path == kRootNamespace || (chain.size() > 1 && chain[1].path == parent_namespace(record.path));
-  view.record = std::move(record);
+  view.parent_exists = path == kRootNamespace || (chain.size() > 1 && chain[1].path == parent_namespace(path));
+  view.record = std::move(chain.front());
   return view;
+}
+
+NamespaceView view_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms) {
+  ChainReader chains(reader);
+  return view_of(reader, chains, std::move(record), now_ms);
 }
 
 NamespaceRecord changed_record(const std::optional<NamespaceRecord>& stored, const NamespacePut& put,
@@ -63,7 +68,10 @@ Result<Namespaces::Page> Namespaces::list(const std::string& after, std::size_t 
   auto page = store_.read([&](Reader& reader) {
     Page result;
     auto records = reader.namespaces(after, limit);
-    for (NamespaceRecord& record : records.rows) result.items.push_back(view_of(reader, std::move(record), now_ms));
+    ChainReader chains(reader);
+    for (NamespaceRecord& record : records.rows) {
+      result.items.push_back(view_of(reader, chains, std::move(record), now_ms));
+    }
     if (records.more) result.next_after = result.items.back().record.path;
     return result;
   });

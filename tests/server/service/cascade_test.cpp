@@ -148,6 +148,26 @@ TEST_F(CascadeTest, AgreesWithAFullScanOnRandomTrees) {
   EXPECT_GT(uncovered_seen, 100U);
 }
 
+TEST_F(CascadeTest, ChainsOfAListingAreThoseReadOneByOne) {
+  for (const char* path : {"/", "a", "a/b/c", "a/b/c/d", "a/b/c/e/f", "a-b", "a/z", "g/h"}) put(path, entries({"x.e"}));
+  const auto paths_of = [](const std::vector<NamespaceRecord>& chain) {
+    std::vector<std::string> paths;
+    for (const NamespaceRecord& record : chain) paths.push_back(record.path);
+    return paths;
+  };
+  store_
+      ->read([&](Reader& reader) {
+        ChainReader chains(reader);
+        const auto page = reader.namespaces("", 100);
+        EXPECT_EQ(page.rows.size(), 8U);
+        for (const NamespaceRecord& record : page.rows) {
+          EXPECT_EQ(paths_of(chains.chain_of(record)), paths_of(existing_chain(reader, record.path)));
+        }
+        return 0;
+      })
+      .value();
+}
+
 // An insertion moves nobody, until there is no room left between two neighbours.
 TEST_F(CascadeTest, AListKeepsItsOrderHoweverOftenItIsInsertedInto) {
   std::vector<DomainEntry> list = entries({"first.e", "last.e"});
