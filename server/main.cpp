@@ -13,8 +13,9 @@
 #include "server/api/routes.h"
 #include "server/http/http_server.h"
 #include "server/startup/data_directory.h"
+#include "server/startup/database_commands.h"
 #include "server/startup/listen_address.h"
-#include "server/store/sqlite/sqlite_store.h"
+#include "server/startup/server_database.h"
 
 namespace egress::server {
 namespace {
@@ -85,27 +86,29 @@ int run(const Options& options) {
   directory->remove_address();  // of a server that was killed
   auto key = directory->load_signing_key();
   if (!key) return complain(kFailed, key.error().message);
-  auto store = SqliteStore::open(directory->database_path(), kStoreReaders);
-  if (!store) return complain(kFailed, store.error().message);
+  auto database = ServerDatabase::open(*directory, kStoreReaders);
+  if (!database) return complain(kFailed, database.error().message);
+  Store& store = database->store();
 
   const SystemClock clock;
   StoredDocuments documents;
-  Distribution distribution(**store, clock, *std::move(key), documents);
-  EgressPolicy egress_policy(**store, clock, distribution);
-  Namespaces namespaces(**store, clock, distribution);
-  ServerMode mode(**store, clock, distribution);
-  AuditLog audit(**store);
-  Telemetry telemetry(**store, clock);
-  AgentFleet fleet(**store, clock);
-  Manifests manifests(**store, clock, distribution, documents);
-  ManifestListing manifest_listing(**store);
-  Explanations explanations(**store, clock, documents);
+  Distribution distribution(store, clock, *std::move(key), documents);
+  EgressPolicy egress_policy(store, clock, distribution);
+  Namespaces namespaces(store, clock, distribution);
+  ServerMode mode(store, clock, distribution);
+  AuditLog audit(store);
+  Telemetry telemetry(store, clock);
+  AgentFleet fleet(store, clock);
+  Manifests manifests(store, clock, distribution, documents);
+  ManifestListing manifest_listing(store);
+  Explanations explanations(store, clock, documents);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
   return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
                                    manifest_listing, explanations});
 }
 
 int parse_and_run(int argc, char** argv) {
+  if (const auto status = run_database_command(argc, argv)) return *status;
   Options options;
   CLI::App app("The central server of egress: owns policy, serves it to agents, keeps the audit.", "egress-server");
   app.add_option("--listen", options.listen, "ADDRESS:PORT to listen on; port 0 takes a free one")
@@ -115,6 +118,7 @@ int parse_and_run(int argc, char** argv) {
   app.add_option("--log", options.log, "how much to log on stderr")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
+  app.footer("egress-server backup and egress-server restore copy the database and put a copy back: see their --help.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

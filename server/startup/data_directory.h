@@ -15,6 +15,7 @@ class DataDirectory {
   // Creates the directory (mode 0700) if it is missing. kConflict if another server holds it.
   static Expected<DataDirectory> open(const std::string& path);
 
+  const std::string& path() const { return path_; }
   std::string database_path() const { return path_ + "/egress.db"; }
 
   // Reads signing.key, or makes it at the first start (mode 0600). kUntrusted if others may read it, kCorrupt if it is

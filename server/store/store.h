@@ -71,6 +71,9 @@ class Writer : public Reader {
  public:
   // The number of this policy change: one more than the last.
   virtual std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) = 0;
+  // The same, but not below `at_least`: for a database that went back in time, since revisions only rise.
+  virtual std::uint64_t raise_revision(std::uint64_t at_least, UnixMillis now_ms, std::string_view actor,
+                                       std::string_view summary) = 0;
   virtual void touch_egress(std::uint64_t revision) = 0;
   virtual void set_server_mode(Mode mode) = 0;
 

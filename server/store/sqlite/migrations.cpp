@@ -242,18 +242,30 @@ Expected<int> read_version(Connection& connection) {
   return found ? static_cast<int>(query.integer()) : 0;
 }
 
-}  // namespace
-
-int schema_version() { return static_cast<int>(kSteps.size()); }
-
-Expected<void> migrate(Connection& connection, int target) {
-  const auto version = read_version(connection);
-  if (!version) return tl::unexpected(version.error());
-  if (*version < 0 || *version > schema_version()) {
+Expected<int> read_known_version(Connection& connection) {
+  auto version = read_version(connection);
+  if (version && (*version < 0 || *version > schema_version())) {
     return fail(ErrorCode::kCorrupt, "the database has schema " + std::to_string(*version) +
                                          ", this program knows schemas up to " + std::to_string(schema_version()) +
                                          ": run a newer egress-server");
   }
+  return version;
+}
+
+}  // namespace
+
+int schema_version() { return static_cast<int>(kSteps.size()); }
+
+Expected<void> check_schema(Connection& connection) {
+  const auto version = read_known_version(connection);
+  if (!version) return tl::unexpected(version.error());
+  if (*version == 0) return fail(ErrorCode::kCorrupt, "this is no database of an egress-server");
+  return {};
+}
+
+Expected<void> migrate(Connection& connection, int target) {
+  const auto version = read_known_version(connection);
+  if (!version) return tl::unexpected(version.error());
   for (int step = *version; step < target; ++step) {
     if (auto done = take_step(connection, step); !done) {
       (void)connection.execute("ROLLBACK");  // fails if the transaction is gone already; `done` is what counts

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "server/store/sqlite/page_filler.h"
@@ -62,7 +63,12 @@ std::optional<Mode> SqliteTransaction::server_mode() {
 }
 
 std::uint64_t SqliteTransaction::bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) {
-  const std::uint64_t number = revision() + 1;
+  return raise_revision(0, now_ms, actor, summary);
+}
+
+std::uint64_t SqliteTransaction::raise_revision(std::uint64_t at_least, UnixMillis now_ms, std::string_view actor,
+                                                std::string_view summary) {
+  const std::uint64_t number = std::max(revision() + 1, at_least);
   Query(connection_, "INSERT INTO revisions VALUES (?, ?, ?, ?)")
       .bind(number)
       .bind(now_ms)

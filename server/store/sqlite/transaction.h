@@ -18,6 +18,8 @@ class SqliteTransaction final : public Writer {
   std::uint64_t egress_revision() override;
   std::optional<Mode> server_mode() override;
   std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) override;
+  std::uint64_t raise_revision(std::uint64_t at_least, UnixMillis now_ms, std::string_view actor,
+                               std::string_view summary) override;
   std::uint64_t documents_revision() override;
   void touch_egress(std::uint64_t revision) override;
   void touch_documents(std::uint64_t revision) override;
