@@ -189,6 +189,7 @@ def test_no_acknowledged_write_is_lost_in_any_crash(tmp_path):
     print(f"seed {seed}, {ROUNDS} rounds")
     source = random.Random(seed)
     server = Server(tmp_path / "server")
+    kill_a_start(server, source)  # the very first one: a directory that is half made
     expected, acknowledged, unsure, survived = [dict() for _ in WRITERS], 0, 0, 0
     chain = (0, "0" * 64)
     for number in range(ROUNDS):
