@@ -54,11 +54,7 @@ AuditEvent audit_event(std::string event, const std::string& path, const std::st
 // namespace_in_use, if descendants or documents stand in the way.
 std::optional<Refusal> find_use(Reader& reader, const std::string& path) {
   Json descendants = Json::array();
-  if (reader.has_descendants(path)) {
-    for (const NamespaceRecord& child : reader.descendants(path)) {
-      if (descendants.size() < kMaxNamedReferrers) descendants.push_back(child.path);
-    }
-  }
+  for (std::string& child : reader.descendant_paths(path, kMaxNamedReferrers)) descendants.push_back(std::move(child));
   Json documents = Json::array();
   DocumentFilter filter;
   filter.namespace_path = path;

@@ -35,6 +35,7 @@ class Reader {
   // Past `after` in the order of paths.
   virtual RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
   virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
+  virtual std::vector<std::string> descendant_paths(std::string_view path, std::size_t limit) = 0;
   virtual bool has_descendants(std::string_view path) = 0;
   // The allow entries strictly below `path` that none of `by` covers, expired ones included; by namespace, each
   // namespace's in its order. O(|by| + found) steps in the index, however many entries there are.

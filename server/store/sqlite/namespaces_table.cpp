@@ -83,6 +83,15 @@ std::vector<NamespaceRecord> SqliteTransaction::descendants(std::string_view pat
   return records;
 }
 
+std::vector<std::string> SqliteTransaction::descendant_paths(std::string_view path, std::size_t limit) {
+  const PathRange range = range_below(path);
+  Query query(connection_, "SELECT path FROM namespaces WHERE path >= ? AND path < ? ORDER BY path LIMIT ?");
+  query.bind(range.first).bind(range.end).bind(static_cast<std::int64_t>(limit));
+  std::vector<std::string> paths;
+  while (query.step()) paths.push_back(query.text());
+  return paths;
+}
+
 bool SqliteTransaction::has_descendants(std::string_view path) {
   const PathRange range = range_below(path);
   Query query(connection_, "SELECT 1 FROM namespaces WHERE path >= ? AND path < ? LIMIT 1");

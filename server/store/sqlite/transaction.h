@@ -54,6 +54,7 @@ class SqliteTransaction final : public Writer {
   std::optional<NamespaceRecord> find_namespace(std::string_view path) override;
   RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) override;
   std::vector<NamespaceRecord> descendants(std::string_view path) override;
+  std::vector<std::string> descendant_paths(std::string_view path, std::size_t limit) override;
   bool has_descendants(std::string_view path) override;
   void put_namespace(const NamespaceRecord& record) override;
   bool remove_namespace(std::string_view path) override;

@@ -112,6 +112,9 @@ TEST_F(SqliteStoreTest, DescendantsAreStrictlyBelowAndNotMerelyAlike) {
   EXPECT_EQ(paths("prod"), (std::vector<std::string>{"prod/a", "prod/a/b"}));
   EXPECT_EQ(paths("/").size(), 6U);
   EXPECT_TRUE(paths("staging").empty());
+  EXPECT_EQ(read([](Reader& reader) { return reader.descendant_paths("prod", 1); }),
+            std::vector<std::string>{"prod/a"});
+  EXPECT_EQ(read([](Reader& reader) { return reader.descendant_paths("/", 100); }), paths("/"));
   EXPECT_TRUE(read([](Reader& reader) { return reader.has_descendants("prod"); }));
   EXPECT_FALSE(read([](Reader& reader) { return reader.has_descendants("prod/a/b"); }));
 }
