@@ -13,6 +13,7 @@
 #include "server/api/routes.h"
 #include "server/http/http_server.h"
 #include "server/startup/data_directory.h"
+#include "server/startup/expiry_timer.h"
 #include "server/startup/listen_address.h"
 #include "server/store/sqlite/sqlite_store.h"
 
@@ -92,17 +93,20 @@ int run(const Options& options) {
   StoredDocuments documents;
   Distribution distribution(**store, clock, *std::move(key), documents);
   EgressPolicy egress_policy(**store, clock, distribution);
-  Namespaces namespaces(**store, clock, distribution);
+  Namespaces namespaces(**store, clock, distribution, &distribution);
   ServerMode mode(**store, clock, distribution);
   AuditLog audit(**store);
   Telemetry telemetry(**store, clock);
   AgentFleet fleet(**store, clock);
-  Manifests manifests(**store, clock, distribution, documents);
+  Manifests manifests(**store, clock, distribution, documents, &distribution);
   ManifestListing manifest_listing(**store);
   Explanations explanations(**store, clock, documents);
+  Changesets changesets(**store, clock, distribution, documents, &distribution);
+  Revisions revisions(**store, clock, distribution, documents, &distribution);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
-  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
-                                   manifest_listing, explanations});
+  const ExpiryTimer expiry(**store, clock);
+  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet,
+                                     manifests, manifest_listing, explanations, changesets, revisions});
 }
 
 int parse_and_run(int argc, char** argv) {

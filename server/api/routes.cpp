@@ -2,6 +2,7 @@
 
 #include "server/api/audit_resource.h"
 #include "server/api/bundle_resource.h"
+#include "server/api/changesets_resource.h"
 #include "server/api/egress_policy_resource.h"
 #include "server/api/explain_resource.h"
 #include "server/api/fields.h"
@@ -9,6 +10,7 @@
 #include "server/api/mode_resource.h"
 #include "server/api/namespaces_resource.h"
 #include "server/api/otlp_resource.h"
+#include "server/api/revisions_resource.h"
 #include "shared/manifest/node.h"
 
 namespace egress::server {
@@ -56,6 +58,9 @@ std::vector<Route> make_routes(const Services& services) {
       return list_otlp(telemetry, signal, request);
     };
   };
+  const Handler change_all = [&changesets = services.changesets, &clock = services.clock](const Request& request) {
+    return apply_changeset(changesets, clock, request);
+  };
   const PollStarter poll_bundle = [&distribution = services.distribution](const Request& request) {
     return start_bundle_poll(distribution, request);
   };
@@ -86,6 +91,11 @@ std::vector<Route> make_routes(const Services& services) {
       {kGet, "/api/manifests", kViewer, kNone, 0, call(list_manifests, services.manifest_listing)},
       {kPost, "/api/manifests", kOperator, kManifest, kManifestBody, call(apply_manifest, services.manifests)},
       {kDelete, "/api/manifests", kOperator, kNone, 0, call(remove_manifest, services.manifests)},
+      {kPost, "/api/changesets", kOperator, kJson, kManifestBody, change_all},
+      {kGet, "/api/revisions", kViewer, kNone, 0, call(list_revisions, services.revisions)},
+      {kGet, "/api/revisions/{number}", kViewer, kNone, 0, call(get_revision, services.revisions)},
+      {kPost, "/api/revisions/{number}:rollback", kOperator, kJson, kSmallBody,
+       call(roll_back_revision, services.revisions)},
       {kGet, "/api/explain", kViewer, kNone, 0, call(get_explanation, services.explanations)},
       {kGet, "/api/mode", kViewer, kNone, 0, call(get_mode, services.mode)},
       {kPost, "/api/mode", kAdmin, kJson, kSmallBody, call(set_mode, services.mode)},

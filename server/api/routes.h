@@ -7,11 +7,13 @@
 #include "server/distribution/distribution.h"
 #include "server/service/agent_fleet.h"
 #include "server/service/audit_log.h"
+#include "server/service/changesets.h"
 #include "server/service/egress_policy.h"
 #include "server/service/explanations.h"
 #include "server/service/manifest_listing.h"
 #include "server/service/manifests.h"
 #include "server/service/namespaces.h"
+#include "server/service/revisions.h"
 #include "server/service/server_mode.h"
 #include "server/telemetry/telemetry.h"
 
@@ -30,6 +32,8 @@ struct Services {
   Manifests& manifests;
   ManifestListing& manifest_listing;
   Explanations& explanations;
+  Changesets& changesets;
+  Revisions& revisions;
 };
 
 std::vector<Route> make_routes(const Services& services);

@@ -151,6 +151,14 @@ std::string Distribution::sign_for(const Stack& stack, const std::string& worklo
   return render_signed_manifest(sign_manifest(manifest, key_));
 }
 
+std::size_t Distribution::sessions_below(const std::string& subtree) const {
+  std::size_t count = 0;
+  for (const std::string& topic : waiters_.topics()) {
+    if (is_within(topic, subtree)) count += waiters_.size_of(topic);
+  }
+  return count;
+}
+
 void Distribution::policy_changed(const PolicyChange& change) {
   {
     const std::lock_guard lock(mutex_);

@@ -13,6 +13,7 @@
 #include "server/distribution/waiters.h"
 #include "server/service/policy_observer.h"
 #include "server/service/refusal.h"
+#include "server/service/session_counter.h"
 #include "server/service/stored_documents.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -20,7 +21,7 @@
 
 namespace egress::server {
 
-class Distribution final : public PolicyObserver {
+class Distribution final : public PolicyObserver, public SessionCounter {
  public:
   Distribution(Store& store, const Clock& clock, SigningKey key, StoredDocuments& documents)
       : store_(store), clock_(clock), key_(std::move(key)), documents_(documents), shelf_(store, clock) {}
@@ -41,6 +42,10 @@ class Distribution final : public PolicyObserver {
     return waiters_.subscribe(namespace_path, std::move(wake));
   }
   std::size_t waiting() const { return waiters_.size(); }
+
+  // A session is counted by the poll that its agent holds for it.
+  std::size_t sessions_in(const std::string& namespace_path) const override { return waiters_.size_of(namespace_path); }
+  std::size_t sessions_below(const std::string& subtree) const override;
 
   Result<StoredLayer> fetch_layer(const std::string& hash) { return shelf_.fetch(hash); }
 

@@ -184,6 +184,7 @@ struct RevisionRecord {
   UnixMillis time_ms = 0;
   std::string actor;
   std::string summary;
+  std::size_t changes = 0;  // how many RevisionChanges it has
 };
 struct RevisionChange {
   std::uint64_t revision = 0;

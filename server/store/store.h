@@ -49,6 +49,14 @@ class Reader {
   // Of the revisions in [first, last], oldest first, each revision's in the order of their making.
   virtual std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) = 0;
 
+  // The oldest revision whose changes are recorded; nullopt: none is.
+  virtual std::optional<std::uint64_t> first_recorded_revision() = 0;
+
+  // Namespaces with an entry in their allowed_domains that ends in (after, until], by path.
+  virtual std::vector<std::string> namespaces_with_expired_grants(UnixMillis after_ms, UnixMillis until_ms) = 0;
+  // Until when expired entries were looked at; nullopt: never.
+  virtual std::optional<UnixMillis> expiry_watermark() = 0;
+
   virtual std::vector<TokenRecord> tokens() = 0;  // by id, revoked ones included
   virtual std::optional<TokenRecord> find_token(std::string_view id) = 0;
 
@@ -82,6 +90,8 @@ class Writer : public Reader {
   virtual void put_document(const DocumentRecord& record) = 0;
   virtual bool remove_document(std::string_view kind, std::string_view namespace_path, std::string_view name) = 0;
   virtual void touch_documents(std::uint64_t revision) = 0;
+
+  virtual void set_expiry_watermark(UnixMillis time_ms) = 0;
 
   virtual void add_revision_change(const RevisionChange& change) = 0;
 

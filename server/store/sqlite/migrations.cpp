@@ -185,6 +185,10 @@ CREATE TABLE revision_changes (
   PRIMARY KEY (revision, position)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // 4: entries of namespaces that end, in the order of their ends.
+    R"sql(
+CREATE INDEX namespace_domains_by_expiry ON namespace_domains (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+)sql",
 };
 
 Expected<int> read_version(Connection& connection) {

@@ -110,6 +110,17 @@ std::size_t SqliteTransaction::namespace_count() {
   return query.step() ? static_cast<std::size_t>(query.unsigned_integer()) : 0;
 }
 
+std::vector<std::string> SqliteTransaction::namespaces_with_expired_grants(UnixMillis after_ms, UnixMillis until_ms) {
+  // "IS NOT NULL" lets the partial index serve.
+  Query query(connection_,
+              "SELECT DISTINCT namespace FROM namespace_domains WHERE expires_at_ms IS NOT NULL AND expires_at_ms > ? "
+              "AND expires_at_ms <= ? AND action = ? ORDER BY namespace");
+  query.bind(after_ms).bind(until_ms).bind(static_cast<std::int64_t>(Action::kAllow));
+  std::vector<std::string> paths;
+  while (query.step()) paths.push_back(query.text());
+  return paths;
+}
+
 void SqliteTransaction::put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries) {
   std::int64_t position = 0;
   for (const DomainEntry& entry : entries) {

@@ -25,7 +25,10 @@ class SqliteTransaction final : public Writer {
   std::optional<RevisionRecord> find_revision(std::uint64_t number) override;
   RowPage<RevisionRecord> revisions(std::optional<std::uint64_t> before, std::size_t limit) override;
   std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) override;
+  std::optional<std::uint64_t> first_recorded_revision() override;
   void add_revision_change(const RevisionChange& change) override;
+  std::optional<UnixMillis> expiry_watermark() override;
+  void set_expiry_watermark(UnixMillis time_ms) override;
 
   // tokens_table.cpp
   std::vector<TokenRecord> tokens() override;
@@ -57,6 +60,7 @@ class SqliteTransaction final : public Writer {
   bool remove_namespace(std::string_view path) override;
 
   std::size_t namespace_count() override;
+  std::vector<std::string> namespaces_with_expired_grants(UnixMillis after_ms, UnixMillis until_ms) override;
 
   // documents_table.cpp
   std::vector<DocumentRecord> documents(const DocumentFilter& filter) override;
@@ -82,7 +86,7 @@ class SqliteTransaction final : public Writer {
 
  private:
   std::optional<std::string> find_setting(std::string_view key);
-  std::uint64_t find_revision_setting(std::string_view key);  // 0 if it was never put
+  std::optional<std::uint64_t> find_number_setting(std::string_view key);
   void put_setting(std::string_view key, std::string_view value);
   NamespaceRecord read_namespace(Query& query);
   WorkloadRecord read_workload(Query& query);

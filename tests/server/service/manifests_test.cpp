@@ -156,6 +156,7 @@ TEST_F(ManifestsTest, ExplanationsFollowEveryChange) {
   EXPECT_EQ(ask("default", "a.example", Transport::kTcp)->revision, revision());
   NamespacePut put;
   put.path = "default";
+  put.actor = admin("me");
   put.allowed = change_to(entries({"a.example"}));
   ASSERT_TRUE(namespaces_.put(put));
   EXPECT_EQ(verdict("default", "a.example"), Verdict::kAllow);
@@ -234,6 +235,7 @@ TEST_F(ManifestsTest, PagesEndAtTheirBoundsAndCoverEverythingOnce) {
 TEST_F(ManifestsTest, ADocumentWrittenOutReadsBackAsItself) {
   NamespacePut put;
   put.path = "prod";
+  put.actor = admin("me");
   put.description = change_to<std::string>("quotes \" and\nlines: [x] # no comment");
   std::vector<DomainEntry> allowed = entries({"a.example", "**.b.example", "10.0.0.0/8", "2001:db8::1"});
   allowed[0].reason = "no";
@@ -246,9 +248,11 @@ TEST_F(ManifestsTest, ADocumentWrittenOutReadsBackAsItself) {
   ASSERT_TRUE(namespaces_.put(put));
   NamespacePut root;
   root.path = "/";
+  root.actor = admin("me");
   root.default_action = change_to(Action::kAllow);
   ASSERT_TRUE(namespaces_.put(root));
   EgressPolicy::Put entry;
+  entry.actor = admin("me");
   entry.pattern = parse_host_pattern("*.d.example").value().pattern;
   entry.reason = change_to<std::string>("true");
   entry.require_auth = change_to(true);

@@ -1,0 +1,84 @@
+#include "server/service/grants.h"
+
+#include <algorithm>
+
+#include "shared/policy/assemble.h"
+
+namespace egress::server {
+namespace {
+
+// Whether `a` lives at least as long as `b`.
+bool outlives(const DomainEntry& a, const DomainEntry& b) {
+  return !a.expires_at_ms || (b.expires_at_ms && *a.expires_at_ms >= *b.expires_at_ms);
+}
+
+bool is_live(const DomainEntry& entry, UnixMillis now_ms) {
+  return !entry.expires_at_ms || *entry.expires_at_ms > now_ms;
+}
+
+bool belongs_elsewhere(const Document& document, const std::string& path) {
+  if (const auto* policy = std::get_if<MirrordPolicy>(&document)) return policy->head.namespace_path != path;
+  if (const auto* gateway = std::get_if<EgressGateway>(&document)) return gateway->head.namespace_path != path;
+  return false;  // routes may attach from anywhere
+}
+
+std::vector<Layer> own_layers(std::vector<Document> documents, const std::string& path) {
+  std::erase_if(documents, [&](const Document& document) { return belongs_elsewhere(document, path); });
+  return assemble_policy_layers(documents, path).layers;
+}
+
+// Where a rule was written and how it is cited says nothing about what it lets through.
+bool is_same_rule(Rule a, const Rule& b) {
+  a.name = b.name;
+  a.document = b.document;
+  a.line = b.line;
+  return a == b;
+}
+
+bool has_rule(const Layer& layer, const Rule& rule) {
+  return std::any_of(layer.rules.begin(), layer.rules.end(),
+                     [&](const Rule& candidate) { return is_same_rule(candidate, rule); });
+}
+
+bool allows(const Layer& layer) {
+  return layer.unmatched == Vote::kAllow ||
+         std::any_of(layer.rules.begin(), layer.rules.end(),
+                     [](const Rule& rule) { return rule.action == Action::kAllow; });
+}
+
+bool allows_more(const Layer& was, const Layer& is) {
+  if (!allows(is)) return false;
+  if (is.unmatched == Vote::kAllow && was.unmatched != Vote::kAllow) return true;
+  if (is.applies_to != was.applies_to) return true;
+  for (const Rule& rule : is.rules) {
+    if (rule.action == Action::kAllow && !has_rule(was, rule)) return true;
+  }
+  return std::any_of(was.rules.begin(), was.rules.end(),
+                     [&](const Rule& rule) { return rule.action == Action::kDeny && !has_rule(is, rule); });
+}
+
+}  // namespace
+
+std::optional<std::string> find_added_grant(const AllowList& before, const AllowList& after, UnixMillis now_ms) {
+  if (!after) return std::nullopt;
+  for (const DomainEntry& entry : *after) {
+    if (!is_live(entry, now_ms)) continue;
+    const bool had = before && std::any_of(before->begin(), before->end(), [&](const DomainEntry& old) {
+      return outlives(old, entry) && covers(old.pattern, entry.pattern);
+    });
+    if (!had) return format_host_pattern(entry.pattern);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> find_added_grant(const std::vector<Document>& before, const std::vector<Document>& after,
+                                            const std::string& path) {
+  const auto were = own_layers(before, path);
+  for (const Layer& layer : own_layers(after, path)) {
+    const auto was = std::find_if(were.begin(), were.end(), [&](const Layer& old) { return old.id == layer.id; });
+    if (was == were.end() ? allows(layer) : allows_more(*was, layer)) return layer.id;
+  }
+  return std::nullopt;
+}
+
+}  // namespace egress::server
