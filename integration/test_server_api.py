@@ -346,7 +346,7 @@ def test_a_waiter_learns_that_its_namespace_is_gone(server):
     thread = threading.Thread(target=lambda: answers.append(get_bundle(server, "prod", etag, 60)))
     thread.start()
     wait_for_polls(server, 1)
-    assert server.call("DELETE", "/api/fleet/namespaces?name=prod").status == 200
+    assert server.call("DELETE", "/api/fleet/namespaces?name=prod&force=true").status == 200
     thread.join(90)
     assert (answers[0].status, answers[0].json["error"]) == (404, "namespace_unknown")
     assert "POST /api/fleet/namespaces" in answers[0].json["message"]

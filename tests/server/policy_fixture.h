@@ -117,8 +117,9 @@ class PolicyTestBase : public ServiceTest {
   }
   // Everything that policy says, as one text.
   std::string content() {
+    const auto page = listing_.list({}, "", 10'000, std::size_t{64} << 20).value();
     std::string text;
-    for (const ListedDocument& item : listing_.list({}, "", 10'000, std::size_t{64} << 20)->items) {
+    for (const ListedDocument& item : page.items) {
       text += "--- " + item.key + "\n" + item.source;
     }
     return text + "--- mode\n" + std::string(name_of(mode_.get().value()));
