@@ -105,8 +105,9 @@ int run(const Options& options) {
   Revisions revisions(**store, clock, distribution, documents, &distribution);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
   const ExpiryTimer expiry(**store, clock);
-  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet,
-                                     manifests, manifest_listing, explanations, changesets, revisions});
+  return serve(*listen, *directory,
+               {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
+                manifest_listing, explanations, changesets, revisions});
 }
 
 int parse_and_run(int argc, char** argv) {

@@ -50,15 +50,19 @@ class Planner {
     if (!created) return tl::unexpected(created.error());
     const auto after = draft_.find_egress_entry(put.action, put.pattern);
     const bool same = before && after && is_same_policy(*before, *after);
-    return OperationResult{put.action == Action::kAllow ? "allow" : "block", format_host_pattern(put.pattern),
-                           result_of(before.has_value(), same), {}};
+    return OperationResult{put.action == Action::kAllow ? "allow" : "block",
+                           format_host_pattern(put.pattern),
+                           result_of(before.has_value(), same),
+                           {}};
   }
 
   Result<OperationResult> plan(const EgressRemoval& removal) {
     const auto removed = plan_egress_removal(draft_, removal.action, removal.pattern, actor_);
     if (!removed) return tl::unexpected(removed.error());
     return OperationResult{removal.action == Action::kAllow ? "remove_allow" : "remove_block",
-                           format_host_pattern(removal.pattern), "removed", {}};
+                           format_host_pattern(removal.pattern),
+                           "removed",
+                           {}};
   }
 
   Result<OperationResult> plan(const NamespacePut& operation) {

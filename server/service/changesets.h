@@ -54,7 +54,7 @@ struct ChangesetResult {
   std::vector<OperationResult> results;  // of each operation
   std::vector<Uncovered> cascade_warnings;
   std::vector<std::pair<std::size_t, Problem>> warnings;  // with the operation they are about
-  std::size_t restricts = 0;                  // namespaces that a new attachment to the root closes to what it lists
+  std::size_t restricts = 0;                 // namespaces that a new attachment to the root closes to what it lists
   std::optional<std::size_t> live_sessions;  // in the namespaces that it quarantines, and below
 };
 
@@ -65,8 +65,8 @@ class Changesets {
              const SessionCounter* sessions = nullptr)
       : store_(store), clock_(clock), observer_(observer), documents_(documents), sessions_(sessions) {}
 
-  // Refuses with whatever refuses the single calls: with the further field "change" where one operation is to blame, and
-  // with a "field" below "changes[i]".
+  // Refuses with whatever refuses the single calls: with the further field "change" where one operation is to blame,
+  // and with a "field" below "changes[i]".
   Result<ChangesetResult> apply(const Changeset& changeset);
 
  private:

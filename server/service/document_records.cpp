@@ -4,8 +4,8 @@ namespace egress::server {
 
 EgressEntry entry_of(const EgressDomain& document, const std::optional<EgressEntry>& stored, const std::string& actor,
                      UnixMillis now_ms) {
-  EgressEntry entry{document.action,        document.pattern, document.reason, document.require_auth,
-                    document.expires_at_ms, actor,            now_ms};
+  EgressEntry entry{
+      document.action, document.pattern, document.reason, document.require_auth, document.expires_at_ms, actor, now_ms};
   if (stored) {
     entry.created_by = stored->created_by;
     entry.created_at_ms = stored->created_at_ms;

@@ -93,8 +93,9 @@ void write_draft(Writer& writer, PolicyDraft& draft, std::uint64_t revision) {
   }
 }
 
-void audit_draft(Writer& writer, const PolicyDraft& draft, const std::map<std::string, std::vector<Uncovered>>& cascades,
-                 bool forced, const std::string& actor, UnixMillis now_ms) {
+void audit_draft(Writer& writer, const PolicyDraft& draft,
+                 const std::map<std::string, std::vector<Uncovered>>& cascades, bool forced, const std::string& actor,
+                 UnixMillis now_ms) {
   for (const auto& [key, slot] : draft.egress()) audit_egress_change(writer, slot, actor, now_ms);
   for (const auto& [path, slot] : draft.namespaces()) {
     const auto cascade = cascades.find(path);

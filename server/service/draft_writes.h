@@ -17,7 +17,8 @@ namespace egress::server {
 void write_draft(Writer& writer, PolicyDraft& draft, std::uint64_t revision);
 
 // `cascades`: by the namespace whose write left them uncovered.
-void audit_draft(Writer& writer, const PolicyDraft& draft, const std::map<std::string, std::vector<Uncovered>>& cascades,
-                 bool forced, const std::string& actor, UnixMillis now_ms);
+void audit_draft(Writer& writer, const PolicyDraft& draft,
+                 const std::map<std::string, std::vector<Uncovered>>& cascades, bool forced, const std::string& actor,
+                 UnixMillis now_ms);
 
 }  // namespace egress::server

@@ -73,9 +73,7 @@ Result<EgressEntry> plan_egress_removal(PolicyDraft& draft, Action action, const
 void audit_egress_change(Writer& writer, const DraftSlot<EgressEntry>& slot, const std::string& actor,
                          UnixMillis now_ms) {
   const EgressEntry& entry = slot.after ? *slot.after : *slot.before;
-  const char* event = !slot.after                         ? "policy_removed"
-                      : entry.action == Action::kAllow ? "policy_allow"
-                                                       : "policy_block";
+  const char* event = !slot.after ? "policy_removed" : entry.action == Action::kAllow ? "policy_allow" : "policy_block";
   append_audit(writer, now_ms, audit_event(event, entry, actor), render_detail(entry));
 }
 

@@ -41,9 +41,8 @@ bool has_rule(const Layer& layer, const Rule& rule) {
 }
 
 bool allows(const Layer& layer) {
-  return layer.unmatched == Vote::kAllow ||
-         std::any_of(layer.rules.begin(), layer.rules.end(),
-                     [](const Rule& rule) { return rule.action == Action::kAllow; });
+  return layer.unmatched == Vote::kAllow || std::any_of(layer.rules.begin(), layer.rules.end(),
+                                                        [](const Rule& rule) { return rule.action == Action::kAllow; });
 }
 
 bool allows_more(const Layer& was, const Layer& is) {
@@ -64,8 +63,8 @@ std::optional<std::string> find_added_grant(const AllowList& before, const Allow
   for (const DomainEntry& entry : *after) {
     if (!is_live(entry, now_ms)) continue;
     const bool had = before && std::any_of(before->begin(), before->end(), [&](const DomainEntry& old) {
-      return outlives(old, entry) && covers(old.pattern, entry.pattern);
-    });
+                       return outlives(old, entry) && covers(old.pattern, entry.pattern);
+                     });
     if (!had) return format_host_pattern(entry.pattern);
   }
   return std::nullopt;

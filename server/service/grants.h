@@ -1,5 +1,5 @@
-// What in a namespace lets something through that its ancestors alone would not: entries of allowed_domains, allow rules
-// of documents attached to it, gateways that are open. Pure.
+// What in a namespace lets something through that its ancestors alone would not: entries of allowed_domains, allow
+// rules of documents attached to it, gateways that are open. Pure.
 #pragma once
 
 #include <optional>

@@ -58,8 +58,7 @@ Result<std::string> Manifests::remove(const DocumentRemoval& removal) {
     PolicyDraft draft(writer, &documents_);
     const auto removed = plan_document_removal(draft, removal);
     if (!removed) return tl::unexpected(removed.error());
-    CommitOptions options{removal.actor, "remove " + cite(*removed), removal.force, removal.dry_run,
-                          TestGate::kClosed};
+    CommitOptions options{removal.actor, "remove " + cite(*removed), removal.force, removal.dry_run, TestGate::kClosed};
     options.sessions = sessions_;
     auto committed = commit_draft(writer, draft, options, now_ms);
     if (!committed) return tl::unexpected(committed.error());

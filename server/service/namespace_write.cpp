@@ -77,9 +77,9 @@ Json find_use(Reader& reader, const std::string& path, const SessionCounter* ses
 
 std::string describe_use(const Json& use) {
   std::string text;
-  for (const auto& [key, words] : {std::pair("descendants", "descendants"), std::pair("documents", "attached documents"),
-                                   std::pair("workloads", "registered workloads"),
-                                   std::pair("live_sessions", "live sessions")}) {
+  for (const auto& [key, words] :
+       {std::pair("descendants", "descendants"), std::pair("documents", "attached documents"),
+        std::pair("workloads", "registered workloads"), std::pair("live_sessions", "live sessions")}) {
     if (use.contains(key)) text += (text.empty() ? "" : " and ") + std::string(words);
   }
   return text;

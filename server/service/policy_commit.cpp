@@ -82,14 +82,14 @@ Result<void> check_tests(Reader& reader, PolicyDraft& draft, UnixMillis now_ms) 
 }
 
 std::optional<std::string> subtree_of(const PolicyDraft& draft) {
-  const bool one = draft.namespaces().size() == 1 && draft.egress().empty() && draft.documents().empty() &&
-                   !draft.mode_change();
+  const bool one =
+      draft.namespaces().size() == 1 && draft.egress().empty() && draft.documents().empty() && !draft.mode_change();
   if (!one) return std::nullopt;
   return draft.namespaces().begin()->first;
 }
 
-Result<void> check_namespaces(Reader& reader, const PolicyDraft& draft, const CommitOptions& options,
-                              UnixMillis now_ms, Cascades& cascades, PolicyCommit& commit) {
+Result<void> check_namespaces(Reader& reader, const PolicyDraft& draft, const CommitOptions& options, UnixMillis now_ms,
+                              Cascades& cascades, PolicyCommit& commit) {
   for (const auto& [path, slot] : draft.namespaces()) {
     if (slot.after || options.force) continue;
     if (auto unused = check_unused(reader, path, options.sessions); !unused) return unused;
@@ -112,8 +112,7 @@ bool must_pass_tests(const PolicyDraft& draft, const CommitOptions& options) {
 
 }  // namespace
 
-Result<PolicyCommit> commit_draft(Writer& writer, PolicyDraft& draft, const CommitOptions& options,
-                                  UnixMillis now_ms) {
+Result<PolicyCommit> commit_draft(Writer& writer, PolicyDraft& draft, const CommitOptions& options, UnixMillis now_ms) {
   PolicyCommit commit;
   draft.settle();
   const bool tested = must_pass_tests(draft, options);

@@ -1,5 +1,5 @@
-// How a revision keeps what it changed: each object as the document that would make it, so that a person can read it and
-// a rollback can parse it back.
+// How a revision keeps what it changed: each object as the document that would make it, so that a person can read it
+// and a rollback can parse it back.
 #pragma once
 
 #include <optional>

@@ -159,8 +159,10 @@ Result<RollbackResult> Revisions::roll_back(const Rollback& rollback) {
     const auto recorded = writer.first_recorded_revision();
     if (rollback.number < writer.revision() && (!recorded || rollback.number + 1 < *recorded)) {
       return refuse(ErrorCode::kConflict, "revision_has_no_history",
-                    "what changed right after revision " + number + " is not recorded: the oldest revision to go back "
-                    "to is " + std::to_string(recorded ? *recorded - 1 : writer.revision()));
+                    "what changed right after revision " + number +
+                        " is not recorded: the oldest revision to go back "
+                        "to is " +
+                        std::to_string(recorded ? *recorded - 1 : writer.revision()));
     }
     PolicyDraft draft(writer, &documents_);
     if (auto loaded = draft.load_documents(); !loaded) return tl::unexpected(loaded.error());

@@ -39,7 +39,9 @@ void compare(const Lines& before, std::size_t b, std::size_t b_end, const Lines&
   const std::size_t width = a_end - a + 1;
   if ((b_end - b + 1) * width > kMaxCells) return replace(before, b, b_end, after, a, a_end, edits);
   std::vector<std::uint32_t> common((b_end - b + 1) * width, 0);
-  const auto cell = [&](std::size_t i, std::size_t j) -> std::uint32_t& { return common[(i - b) * width + (j - a)]; };
+  const auto cell = [&, top = b, left = a](std::size_t i, std::size_t j) -> std::uint32_t& {
+    return common[(i - top) * width + (j - left)];
+  };
   for (std::size_t i = b_end; i-- > b;) {
     for (std::size_t j = a_end; j-- > a;) {
       cell(i, j) = before[i] == after[j] ? cell(i + 1, j + 1) + 1 : std::max(cell(i + 1, j), cell(i, j + 1));

@@ -57,7 +57,8 @@ class ScopeCheck {
     if (draft_.documents().empty()) return {};
     documents_after_ = draft_.documents_after();
     for (const auto& [key, slot] : draft_.documents()) {
-      for (const std::vector<Document>* documents : {&draft_.documents_before(), static_cast<const std::vector<Document>*>(&documents_after_)}) {
+      for (const std::vector<Document>* documents :
+           {&draft_.documents_before(), static_cast<const std::vector<Document>*>(&documents_after_)}) {
         const Document* document = find_document(*documents, key);
         if (document == nullptr) continue;
         for (const std::string& path : reach_of(*document, *documents)) {

@@ -11,8 +11,7 @@ constexpr std::chrono::seconds kPeriod{1};
 
 }  // namespace
 
-ExpiryTimer::ExpiryTimer(Store& store, const Clock& clock)
-    : watch_(store), clock_(clock), thread_([this] { run(); }) {}
+ExpiryTimer::ExpiryTimer(Store& store, const Clock& clock) : watch_(store), clock_(clock), thread_([this] { run(); }) {}
 
 ExpiryTimer::~ExpiryTimer() {
   {

@@ -101,7 +101,8 @@ class PolicyTestBase : public ServiceTest {
   static std::string policy_test(const std::string& name, const std::string& asked, const std::string& allow,
                                  const std::string& deny) {
     return "apiVersion: egress/v1\nkind: PolicyTest\nmetadata: {name: " + name + "}\nspec: {namespace: " + asked +
-           ", allow: [" + allow + "], deny: [" + deny + "]}\n---\n";
+           (allow.empty() ? "" : ", allow: [" + allow + "]") + (deny.empty() ? "" : ", deny: [" + deny + "]") +
+           "}\n---\n";
   }
 
   Result<ChangesetResult> change(std::vector<Operation> operations, const Principal& actor = admin("me"),

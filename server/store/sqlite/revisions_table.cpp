@@ -57,9 +57,7 @@ std::optional<std::uint64_t> SqliteTransaction::find_number_setting(std::string_
 
 std::uint64_t SqliteTransaction::egress_revision() { return find_number_setting(kEgressRevisionKey).value_or(0); }
 
-std::uint64_t SqliteTransaction::documents_revision() {
-  return find_number_setting(kDocumentsRevisionKey).value_or(0);
-}
+std::uint64_t SqliteTransaction::documents_revision() { return find_number_setting(kDocumentsRevisionKey).value_or(0); }
 
 std::optional<Mode> SqliteTransaction::server_mode() {
   const auto text = find_setting(kModeKey);
@@ -96,8 +94,7 @@ std::optional<RevisionRecord> SqliteTransaction::find_revision(std::uint64_t num
 }
 
 RowPage<RevisionRecord> SqliteTransaction::revisions(std::optional<std::uint64_t> before, std::size_t limit) {
-  Query query(connection_,
-              std::string(kColumns) + " WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2");
+  Query query(connection_, std::string(kColumns) + " WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2");
   std::optional<std::int64_t> bound;
   if (before) bound = static_cast<std::int64_t>(*before);
   query.bind(bound).bind(static_cast<std::int64_t>(limit + 1));

@@ -44,9 +44,9 @@ class RoutesTest : public ServiceTest {
   Explanations explanations_{*store_, clock_, documents_};
   Changesets changesets_{*store_, clock_, distribution_, documents_};
   Revisions revisions_{*store_, clock_, distribution_, documents_};
-  std::vector<Route> routes_ = make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_,
-                                            fleet_, manifests_, manifest_listing_, explanations_, changesets_,
-                                            revisions_});
+  std::vector<Route> routes_ =
+      make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_, fleet_, manifests_,
+                   manifest_listing_, explanations_, changesets_, revisions_});
 };
 
 TEST_F(RoutesTest, NoTwoRoutesAreTheSame) {

@@ -34,11 +34,11 @@ TEST_F(ChangesetsTest, EveryOperationTakesPartInOneRevision) {
                             allowing("prod", {"a.example"}), NamespaceRemoval{"gone", false, false, {}}, Mode::kShadow,
                             manifest(mirrord("prod", "p", "{block: [{hostname: c}]}")),
                             DocumentRemoval{"EgressGateway", "prod", "g", false, false, {}}});
-  EXPECT_THAT(results_of(done),
-              ElementsAre("allow a.example created", "block b.example created", "remove_allow old.example removed",
-                          "remove_block worse.example removed", "namespace prod created",
-                          "remove_namespace gone removed", "mode shadow changed", "manifest  changed",
-                          "remove_document EgressGateway prod/g removed"));
+  EXPECT_THAT(
+      results_of(done),
+      ElementsAre("allow a.example created", "block b.example created", "remove_allow old.example removed",
+                  "remove_block worse.example removed", "namespace prod created", "remove_namespace gone removed",
+                  "mode shadow changed", "manifest  changed", "remove_document EgressGateway prod/g removed"));
   EXPECT_EQ(done->revision, before + 1);
   EXPECT_EQ(revision(), before + 1);
   ASSERT_EQ(observer_.changes.size(), told + 1);
@@ -98,9 +98,11 @@ TEST_F(ChangesetsTest, ANamespaceAndAllOfItsUseGoTogether) {
 }
 
 TEST_F(ChangesetsTest, ReferencesAreCheckedAcrossItsManifests) {
-  EXPECT_TRUE(change({manifest(route("prod", "r", "prod", "g", "a.example")), manifest(gateway("prod", "g", "deny-all"))}))
+  EXPECT_TRUE(
+      change({manifest(route("prod", "r", "prod", "g", "a.example")), manifest(gateway("prod", "g", "deny-all"))}))
       << "the route comes first, and its gateway with it";
-  const auto dangling = change({egress(Action::kDeny, "a.example"), manifest(route("dev", "r", "dev", "g", "a.example"))});
+  const auto dangling =
+      change({egress(Action::kDeny, "a.example"), manifest(route("dev", "r", "dev", "g", "a.example"))});
   ASSERT_FALSE(dangling);
   EXPECT_EQ(dangling.error().code, "invalid_manifest");
   EXPECT_THAT(fields_of(dangling.error()), HasSubstr("changes[1].manifest: "));

@@ -33,10 +33,16 @@ TEST_F(RevisionsTest, EveryWayToWritePolicyRecordsWhatItChanged) {
   detailed.blocked = change_to(entries({"*.bad.example"}));
   detailed.mode = change_to(Mode::kShadow);
   const std::vector<Step> steps{
-      {"allow", [&] { return egress_.put(egress(Action::kAllow, "a.example")).has_value(); }, {"egress allow a.example"}},
-      {"block", [&] { return egress_.put(egress(Action::kDeny, "a.example")).has_value(); }, {"egress block a.example"}},
+      {"allow",
+       [&] { return egress_.put(egress(Action::kAllow, "a.example")).has_value(); },
+       {"egress allow a.example"}},
+      {"block",
+       [&] { return egress_.put(egress(Action::kDeny, "a.example")).has_value(); },
+       {"egress block a.example"}},
       {"remove an entry",
-       [&] { return egress_.remove(Action::kAllow, egress(Action::kAllow, "a.example").pattern, admin("me")).has_value(); },
+       [&] {
+         return egress_.remove(Action::kAllow, egress(Action::kAllow, "a.example").pattern, admin("me")).has_value();
+       },
        {"egress allow a.example"}},
       {"namespace", [&] { return namespaces_.put(detailed).has_value(); }, {"namespace prod"}},
       {"change a namespace", [&] { return namespaces_.put(allowing("prod", {})).has_value(); }, {"namespace prod"}},
@@ -49,14 +55,24 @@ TEST_F(RevisionsTest, EveryWayToWritePolicyRecordsWhatItChanged) {
        },
        {"egress block a.example", "egress allow a.example", "document EgressGateway prod/g"}},
       {"remove a document",
-       [&] { return manifests_.remove({"EgressGateway", "prod", "g", false, false, admin("me")}).has_value(); },
+       [&] {
+         return manifests_.remove({"EgressGateway", "prod", "g", false, false, admin("me")}).has_value();
+       },
        {"document EgressGateway prod/g"}},
       {"remove a domain document",
-       [&] { return manifests_.remove({"EgressDomain", "", "a.example", false, false, admin("me")}).has_value(); },
+       [&] {
+         return manifests_.remove({"EgressDomain", "", "a.example", false, false, admin("me")}).has_value();
+       },
        {"egress allow a.example"}},
-      {"remove a namespace", [&] { return namespaces_.remove({"prod", false, false, admin("me")}).has_value(); },
+      {"remove a namespace",
+       [&] {
+         return namespaces_.remove({"prod", false, false, admin("me")}).has_value();
+       },
        {"namespace prod"}},
-      {"change-set", [&] { return change({egress(Action::kDeny, "b.example"), Mode::kShadow}).has_value(); },
+      {"change-set",
+       [&] {
+         return change({egress(Action::kDeny, "b.example"), Mode::kShadow}).has_value();
+       },
        {"egress block b.example", "mode server"}},
       {"rollback", [&] { return roll_back(1).has_value(); }, {"egress block b.example", "mode server"}},
   };

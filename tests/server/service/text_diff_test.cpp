@@ -30,7 +30,8 @@ TEST(TextDiffTest, ChangesThatAreCloseShareAHunkAndOthersDoNot) {
   const std::string near = unified_diff("a", "b", lines(1, 20), "x\n" + lines(2, 7) + "y\n" + lines(9, 20));
   EXPECT_EQ(near, "--- a\n+++ b\n@@ -1,11 +1,11 @@\n-1\n+x\n 2\n 3\n 4\n 5\n 6\n 7\n-8\n+y\n 9\n 10\n 11\n");
   const std::string far = unified_diff("a", "b", lines(1, 20), "x\n" + lines(2, 8) + "y\n" + lines(10, 20));
-  EXPECT_EQ(far, "--- a\n+++ b\n@@ -1,4 +1,4 @@\n-1\n+x\n 2\n 3\n 4\n@@ -6,7 +6,7 @@\n 6\n 7\n 8\n-9\n+y\n 10\n 11\n 12\n");
+  EXPECT_EQ(far,
+            "--- a\n+++ b\n@@ -1,4 +1,4 @@\n-1\n+x\n 2\n 3\n 4\n@@ -6,7 +6,7 @@\n 6\n 7\n 8\n-9\n+y\n 10\n 11\n 12\n");
 }
 
 TEST(TextDiffTest, KeepsWhatIsCommonInBetween) {
@@ -46,7 +47,8 @@ TEST(TextDiffTest, ALargeDifferenceIsOneReplacement) {
     after += "a" + std::to_string(i) + "\nshared\n";
   }
   const std::string diff = unified_diff("a", "b", before, after);
-  EXPECT_TRUE(diff.starts_with("--- a\n+++ b\n@@ -1,6001 +1,6001 @@\n same\n-b0\n-shared\n-b1\n")) << diff.substr(0, 99);
+  EXPECT_TRUE(diff.starts_with("--- a\n+++ b\n@@ -1,6001 +1,6001 @@\n same\n-b0\n-shared\n-b1\n"))
+      << diff.substr(0, 99);
 }
 
 }  // namespace

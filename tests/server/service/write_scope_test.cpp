@@ -114,8 +114,8 @@ TEST_F(WriteScopeTest, DocumentsThatGrantAtTheTopNeedTheRoot) {
 TEST_F(WriteScopeTest, AGrantingDocumentKeepsItsOwnBlocks) {
   ASSERT_TRUE(apply(mirrord("prod", "p", "{allow: [{hostname: example}], block: [{hostname: evil}]}")));
   expect_out_of_scope(apply(mirrord("prod", "p", "{allow: [{hostname: example}]}"), prod_), "/");
-  EXPECT_TRUE(apply(mirrord("prod", "p", "{allow: [{hostname: example}], block: [{hostname: evil}, {hostname: bad}]}"),
-                    prod_));
+  EXPECT_TRUE(
+      apply(mirrord("prod", "p", "{allow: [{hostname: example}], block: [{hostname: evil}, {hostname: bad}]}"), prod_));
   EXPECT_TRUE(manifests_.remove({"MirrordPolicy", "prod", "p", false, false, prod_}));
 }
 
