@@ -1,16 +1,13 @@
-"""policy.md section 6, sentence by sentence, against the real server: each test quotes what it shows. Which scope each
-write needs is shown by tests/server/service/write_scope_test.cpp."""
+"""policy.md section 6, sentence by sentence, against the real server: each test quotes what it shows. What running
+processes see of it is in test_namespaces_live.py; which scope each write needs is shown by
+tests/server/service/write_scope_test.cpp."""
 
 import json
-import subprocess
 import time
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from conftest import eventually
 
-PROGRAMS = Path(__file__).parent / "programs"
-PYTHON = "/usr/bin/python3"
 NAMESPACES = "/api/fleet/namespaces"
 
 
@@ -314,22 +311,6 @@ def test_what_expires_while_the_server_is_down_is_noticed_when_it_starts(server)
     eventually(lambda: server.audit("namespace_broken", namespace="prod/x"), what="the event")
 
 
-def test_an_entry_ends_in_a_running_process_by_itself(host, server, denied_upstream):
-    """(policy.md section 3) past it the rule does not match. Checked at evaluation, so it holds with the server
-    unreachable."""
-    given(server, "test", allowed_domains=["allowed.test", {"domain": "127.0.0.3", "expires_at": in_seconds(3)}])
-    client = subprocess.Popen([PYTHON, PROGRAMS / "loop_client.py", "127.0.0.3", str(denied_upstream.port)],
-                              env=host.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        assert client.stdout.readline() == "connected\n"
-        server.stop()
-        assert client.stdout.readline() == "refused\n"
-    finally:
-        client.stdin.close()
-        assert client.wait(10) == 0
-        client.stdout.close()
-
-
 # --- deletion --------------------------------------------------------------------------------------------------------
 
 def test_deletion_of_what_is_used(server):
@@ -344,57 +325,6 @@ def test_deletion_of_what_is_used(server):
     assert delete(server, "prod", "&dry_run=true").status == 200
     assert delete(server, "prod").status == 200
     assert "prod" not in names(server)
-
-
-def test_deletion_under_live_workloads(host, server, allowed_upstream):
-    """forced, its live workloads get `no_policy`."""
-    client = subprocess.Popen([PYTHON, PROGRAMS / "loop_client.py", "127.0.0.2", str(allowed_upstream.port)],
-                              env=host.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        given(server, "test", allowed_domains=["127.0.0.2"])
-        while client.stdout.readline() != "connected\n":
-            pass
-        eventually(lambda: show(server, "test")["live_sessions"] == 1, what="the agent's poll")
-        assert refused(delete(server, "test"), 409, "namespace_in_use")["live_sessions"] == 1
-        reply = delete(server, "test", "&force=true")
-        assert (reply.status, reply.json["live_sessions"]) == (200, 1)
-        assert client.stdout.readline() == "refused\n"
-        denied = host.run(PYTHON, PROGRAMS / "dial.py", json.dumps(
-            [{"name": "", "address": "127.0.0.2", "port": allowed_upstream.port, "transport": "tcp"}]))
-        assert json.loads(denied.stdout) == ["ECONNREFUSED"]
-    finally:
-        client.stdin.close()
-        assert client.wait(10) == 0
-        client.stdout.close()
-
-
-# --- quarantine ------------------------------------------------------------------------------------------------------
-
-def test_quarantine(host, server, allowed_upstream):
-    """Quarantine (`[]`, forced) stops new connections at once everywhere; the answer says how many sessions are live and
-    that established connections remain."""
-    given(server, "test", allowed_domains=["allowed.test", "127.0.0.2"])
-    given(server, "test/below", allowed_domains=["127.0.0.2"])
-    client = subprocess.Popen([PYTHON, PROGRAMS / "loop_client.py", "127.0.0.2", str(allowed_upstream.port)],
-                              env=host.environment("test/below"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              text=True)
-    try:
-        assert client.stdout.readline() == "connected\n"
-        eventually(lambda: show(server, "test")["live_sessions"] == 1, what="the agent's poll")
-        refused(put(server, "test", allowed_domains=[]), 409, "cascade_violations")
-        reply = put(server, "test", "?force=true", allowed_domains=[])
-        assert (reply.status, reply.json["live_sessions"]) == (200, 1), reply.body
-        assert "established remain" in reply.json["note"]
-        assert client.stdout.readline() == "refused\n"
-    finally:
-        client.stdin.close()
-        assert client.wait(10) == 0
-        client.stdout.close()
-    # It holds in every mode.
-    given(server, "test", mode="shadow")
-    assert verdict(server, "test/below", "127.0.0.2") == "deny"
-    given(server, "idle")
-    assert given(server, "idle", allowed_domains=[])["live_sessions"] == 0
 
 
 # --- dry run, tests, settings ----------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ std::string unified_diff(const std::string& from, const std::string& to, std::st
     if (change == edits.size()) break;
     const std::size_t start = std::max(i, change - std::min(change, kContext));
     std::size_t last = change;
-    for (std::size_t j = change; j < edits.size() && j <= last + 2 * kContext; ++j) {
+    for (std::size_t j = change; j < edits.size() && j <= last + 2 * kContext + 1; ++j) {
       if (edits[j].mark != ' ') last = j;
     }
     const std::size_t end = std::min(edits.size(), last + 1 + kContext);

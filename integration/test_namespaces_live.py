@@ -1,0 +1,82 @@
+"""policy.md section 6 as running processes see it: deletion, quarantine and expiry under live workloads."""
+
+import json
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import eventually
+from test_namespaces import delete, given, in_seconds, put, refused, show, verdict
+
+PROGRAMS = Path(__file__).parent / "programs"
+PYTHON = "/usr/bin/python3"
+
+
+@contextmanager
+def client_of(host, address, port, namespace="test"):
+    """A process that connects again and again, and prints a line whenever the outcome changes."""
+    client = subprocess.Popen([PYTHON, PROGRAMS / "loop_client.py", address, str(port)],
+                              env=host.environment(namespace), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield client
+    finally:
+        client.stdin.close()
+        assert client.wait(10) == 0
+        client.stdout.close()
+
+
+def test_an_entry_ends_in_a_running_process_by_itself(host, server, denied_upstream):
+    """(section 3) past it the rule does not match. Checked at evaluation, so it holds with the server unreachable."""
+    given(server, "test", allowed_domains=["127.0.0.3"])
+    with client_of(host, "127.0.0.3", denied_upstream.port) as client:
+        assert client.stdout.readline() == "connected\n"
+        given(server, "test", allowed_domains=[{"domain": "127.0.0.3", "expires_at": in_seconds(2)}])
+
+        def has_it():
+            status = server.get("/api/bundle/status")
+            return all(item["active"] == status["revision"] for item in status["items"])
+
+        eventually(has_it, what="the agent with the newest policy")
+        server.stop()
+        assert client.stdout.readline() == "refused\n"
+
+
+def test_deletion_under_live_workloads(host, server, allowed_upstream):
+    """forced, its live workloads get `no_policy`."""
+    given(server, "test", allowed_domains=["127.0.0.2"])
+    with client_of(host, "127.0.0.2", allowed_upstream.port) as client:
+        assert client.stdout.readline() == "connected\n"
+        eventually(lambda: show(server, "test")["live_sessions"] == 1, what="the agent's poll")
+        assert refused(delete(server, "test"), 409, "namespace_in_use")["live_sessions"] == 1
+        reply = delete(server, "test", "&force=true")
+        assert (reply.status, reply.json["live_sessions"]) == (200, 1)
+        assert client.stdout.readline() == "refused\n"
+        denied = host.run(PYTHON, PROGRAMS / "dial.py", json.dumps(
+            [{"name": "", "address": "127.0.0.2", "port": allowed_upstream.port, "transport": "tcp"}]))
+        assert json.loads(denied.stdout) == ["ECONNREFUSED"]
+        given(server, "test", loopback="enforce", allowed_domains=["127.0.0.2"])
+        assert client.stdout.readline() == "connected\n"
+
+
+def test_quarantine(host, server, allowed_upstream):
+    """Quarantine (`[]`, forced) stops new connections at once everywhere; the answer says how many sessions are live and
+    that established connections remain."""
+    given(server, "test", allowed_domains=["allowed.test", "127.0.0.2"])
+    given(server, "test/below", allowed_domains=["127.0.0.2"])
+    with client_of(host, "127.0.0.2", allowed_upstream.port, "test/below") as client:
+        assert client.stdout.readline() == "connected\n"
+        eventually(lambda: show(server, "test")["live_sessions"] == 1, what="the agent's poll")
+        refused(put(server, "test", allowed_domains=[]), 409, "cascade_violations")
+        reply = put(server, "test", "?force=true", allowed_domains=[])
+        assert (reply.status, reply.json["live_sessions"]) == (200, 1), reply.body
+        assert "established remain" in reply.json["note"]
+        assert client.stdout.readline() == "refused\n"
+        # It holds in every mode: the process goes on being refused, or it would say so before it says anything else.
+        given(server, "test", mode="shadow")
+        assert verdict(server, "test/below", "127.0.0.2") == "deny"
+        given(server, "test/below", allowed_domains=[])
+        given(server, "test", mode="enforcement", allowed_domains=["127.0.0.2"])
+        given(server, "test/below", allowed_domains=["127.0.0.2"])
+        assert client.stdout.readline() == "connected\n"
+    given(server, "idle")
+    assert given(server, "idle", allowed_domains=[])["live_sessions"] == 0
