@@ -11,17 +11,6 @@ bool is_live(const DomainEntry& entry, UnixMillis now_ms) {
   return !entry.expires_at_ms || *entry.expires_at_ms > now_ms;
 }
 
-NamespaceView view_in(Reader& reader, NamespaceRecord record, const std::vector<NamespaceRecord>& chain,
-                      UnixMillis now_ms) {
-  NamespaceView view;
-  view.effective = effective_settings(chain, reader.server_mode());
-  view.broken = find_broken(chain, now_ms);
-  view.parent_exists =
-      record.path == kRootNamespace || (chain.size() > 1 && chain[1].path == parent_namespace(record.path));
-  view.record = std::move(record);
-  return view;
-}
-
 // The live entries of `from` that `by` covers.
 void add_covered(const std::vector<DomainEntry>& from, const std::vector<DomainEntry>& by, UnixMillis now_ms,
                  std::set<std::string>& seen, std::vector<DomainEntry>& covered) {
@@ -45,13 +34,17 @@ std::vector<DomainEntry> intersect(const std::vector<DomainEntry>& a, const std:
   return both;
 }
 
-NamespaceView view_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms) {
-  const auto chain = existing_chain(reader, record.path);
-  return view_in(reader, std::move(record), chain, now_ms);
+NamespaceView view_of(Reader& reader, const std::vector<NamespaceRecord>& chain, UnixMillis now_ms) {
+  const std::string& path = chain.front().path;
+  NamespaceView view;
+  view.record = chain.front();
+  view.effective = effective_settings(chain, reader.server_mode());
+  view.broken = find_broken(chain, now_ms);
+  view.parent_exists = path == kRootNamespace || (chain.size() > 1 && chain[1].path == parent_namespace(path));
+  return view;
 }
 
-NamespaceDetail detail_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms) {
-  const auto chain = existing_chain(reader, record.path);
+NamespaceDetail detail_of(Reader& reader, const std::vector<NamespaceRecord>& chain, UnixMillis now_ms) {
   NamespaceDetail detail;
   AllowList allowed;
   std::vector<DomainEntry> blocked;
@@ -65,8 +58,8 @@ NamespaceDetail detail_of(Reader& reader, NamespaceRecord record, UnixMillis now
   std::set<std::string> texts;
   for (const DomainEntry& entry : blocked) texts.insert(format_host_pattern(entry.pattern));
   detail.effective_blocked.assign(texts.begin(), texts.end());
-  detail.broken_children = find_cascade(reader, record.path, record.allowed, now_ms);
-  detail.view = view_in(reader, std::move(record), chain, now_ms);
+  detail.broken_children = find_cascade(reader, chain.front().path, chain.front().allowed, now_ms);
+  detail.view = view_of(reader, chain, now_ms);
   return detail;
 }
 

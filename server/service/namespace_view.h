@@ -30,9 +30,10 @@ struct NamespaceDetail {
   std::size_t live_sessions = 0;               // in it and below
 };
 
-NamespaceView view_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms);
+// `chain`: the namespace and its existing ancestors, leaf to root.
+NamespaceView view_of(Reader& reader, const std::vector<NamespaceRecord>& chain, UnixMillis now_ms);
 // O(entries of the chain and below). Without live_sessions.
-NamespaceDetail detail_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms);
+NamespaceDetail detail_of(Reader& reader, const std::vector<NamespaceRecord>& chain, UnixMillis now_ms);
 
 // What both lists let through: the entries of either that the other covers. Expired entries let nothing through.
 std::vector<DomainEntry> intersect(const std::vector<DomainEntry>& a, const std::vector<DomainEntry>& b,

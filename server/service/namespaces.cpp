@@ -28,7 +28,9 @@ Result<Namespaces::Page> Namespaces::list(const std::string& after, std::size_t 
   auto page = store_.read([&](Reader& reader) {
     Page result;
     auto records = reader.namespaces(after, limit);
-    for (NamespaceRecord& record : records.rows) result.items.push_back(view_of(reader, std::move(record), now_ms));
+    for (const NamespaceRecord& record : records.rows) {
+      result.items.push_back(view_of(reader, existing_chain(reader, record.path), now_ms));
+    }
     if (records.more) result.next_after = result.items.back().record.path;
     return result;
   });
@@ -39,9 +41,9 @@ Result<Namespaces::Page> Namespaces::list(const std::string& after, std::size_t 
 Result<NamespaceView> Namespaces::get(const std::string& path) {
   const UnixMillis now_ms = clock_.now_ms();
   auto view = store_.read([&](Reader& reader) -> std::optional<NamespaceView> {
-    auto record = reader.find_namespace(path);
-    if (!record) return std::nullopt;
-    return view_of(reader, *std::move(record), now_ms);
+    const auto chain = existing_chain(reader, path);
+    if (chain.empty() || chain.front().path != path) return std::nullopt;
+    return view_of(reader, chain, now_ms);
   });
   if (!view) return tl::unexpected(Refusal(view.error()));
   if (!*view) return refuse_unknown_namespace(path);
@@ -51,9 +53,9 @@ Result<NamespaceView> Namespaces::get(const std::string& path) {
 Result<NamespaceDetail> Namespaces::describe(const std::string& path) {
   const UnixMillis now_ms = clock_.now_ms();
   auto detail = store_.read([&](Reader& reader) -> std::optional<NamespaceDetail> {
-    auto record = reader.find_namespace(path);
-    if (!record) return std::nullopt;
-    return detail_of(reader, *std::move(record), now_ms);
+    const auto chain = existing_chain(reader, path);
+    if (chain.empty() || chain.front().path != path) return std::nullopt;
+    return detail_of(reader, chain, now_ms);
   });
   if (!detail) return tl::unexpected(Refusal(detail.error()));
   if (!*detail) return refuse_unknown_namespace(path);
@@ -76,10 +78,10 @@ Result<NamespacePutResult> Namespaces::put(const NamespacePut& put) {
     NamespacePutResult done;
     done.created = *created;
     done.cascade_warnings = commit.cascade_warnings;
-    auto record = writer.find_namespace(put.path).value_or(NamespaceRecord());
-    const bool closed = record.allowed && record.allowed->empty();
-    if (closed && put.allowed.present && sessions_ != nullptr) done.live_sessions = sessions_->sessions_below(put.path);
-    done.view = view_of(writer, std::move(record), now_ms);
+    done.view = view_of(writer, existing_chain(writer, put.path), now_ms);
+    const AllowList& allowed = done.view.record.allowed;
+    const bool closes = put.allowed.present && allowed && allowed->empty();
+    if (closes && sessions_ != nullptr) done.live_sessions = sessions_->sessions_below(put.path);
     return done;
   });
   if (result) publish(observer_, commit);
