@@ -41,7 +41,7 @@ class RoutesTest : public ServiceTest {
   AgentFleet fleet_{*store_, clock_};
   Manifests manifests_{*store_, clock_, distribution_, documents_};
   ManifestListing manifest_listing_{*store_};
-  Explanations explanations_{*store_, clock_, documents_};
+  Explanations explanations_{*store_, clock_, documents_, {}};
   std::vector<Route> routes_ = make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_,
                                             fleet_, manifests_, manifest_listing_, explanations_});
 };
