@@ -46,10 +46,11 @@ Decision evaluate(const ConnectTable& table, const ConnectionFacts& facts,
                   std::span<const Candidate> candidates) noexcept;
 
 // Whether a raw, packet, vsock or other socket that is not TCP, UDP or ICMP may be made (policy.md section 1). It has
-// no destination to judge and no rule speaks of it, so the default action decides, with the reason raw_socket and no
-// layer; shadow and discovery let it pass as would_deny. A quarantine in the stack denies it in every mode and under
-// every default action: the reason is raw_socket there too, and the layer is the quarantine's. Without a policy:
-// no_policy.
+// no destination to judge and no rule speaks of it, so it passes only where everything unlisted does: the default
+// action is allow and no layer denies what it does not list (stricter than section 1, which asks for the default action
+// alone: a raw socket would carry the bytes that an allow-list refuses). Else it is denied with the reason raw_socket
+// and the first such layer, if one there is; shadow and discovery let it pass as would_deny, but for a quarantine in
+// the stack, which denies it in every mode. Without a policy: no_policy.
 Decision evaluate_raw_socket(const ConnectTable& table) noexcept;
 
 // The votes of the stack alone, for one name or none, before mode and special destinations: what reachability builds

@@ -35,6 +35,8 @@ struct Outcome {
 constexpr Outcome kAllowed{Verdict::kAllow, DenyReason::kNone};
 constexpr Outcome kRefused{Verdict::kDeny, DenyReason::kRawSocket};
 constexpr Outcome kRecorded{Verdict::kWouldDeny, DenyReason::kRawSocket};
+constexpr Outcome refused_by(std::uint16_t by) { return {Verdict::kDeny, DenyReason::kRawSocket, by}; }
+constexpr Outcome recorded_by(std::uint16_t by) { return {Verdict::kWouldDeny, DenyReason::kRawSocket, by}; }
 constexpr Outcome quarantined(std::uint16_t by) { return {Verdict::kDeny, DenyReason::kRawSocket, by}; }
 
 void check(const char* name, const Decision& decision, const Outcome& expected) {
@@ -46,7 +48,7 @@ void check(const char* name, const Decision& decision, const Outcome& expected) 
   EXPECT_FALSE(decision.by_rule) << name;
 }
 
-TEST(RawSocketTest, TheDefaultActionTheModeAndAQuarantineDecide) {
+TEST(RawSocketTest, TheDefaultActionTheLayersAndTheModeDecide) {
   const Layer egress = layer("egress", Vote::kAbstain);
   const Layer narrowed = layer("namespace:x", Vote::kDeny, {allow_hosts({"a.com"})});
   const Layer open = layer("gateway:/", Vote::kAllow);
@@ -69,8 +71,8 @@ TEST(RawSocketTest, TheDefaultActionTheModeAndAQuarantineDecide) {
       {"no allow rule speaks of raw sockets", {all_ports}, Action::kDeny, {kRefused, kRecorded, kRecorded}},
       {"nor does a layer that is open", {egress, open}, Action::kDeny, {kRefused, kRecorded, kRecorded}},
       {"no block rule speaks of raw sockets", {blocking}, Action::kAllow, {kAllowed, kAllowed, kAllowed}},
-      {"a list of names is no quarantine", {egress, narrowed}, Action::kAllow, {kAllowed, kAllowed, kAllowed}},
-      {"a list of names, closed", {egress, narrowed}, Action::kDeny, {kRefused, kRecorded, kRecorded}},
+      {"a list of names, open", {egress, narrowed}, Action::kAllow, {refused_by(1), recorded_by(1), recorded_by(1)}},
+      {"a list of names, closed", {egress, narrowed}, Action::kDeny, {refused_by(1), recorded_by(1), recorded_by(1)}},
       {"quarantine, closed", {isolated}, Action::kDeny, {quarantined(0), quarantined(0), quarantined(0)}},
       {"quarantine, open", {isolated}, Action::kAllow, {quarantined(0), quarantined(0), quarantined(0)}},
       {"quarantine of an ancestor",

@@ -183,10 +183,15 @@ Decision reference_raw_socket(const std::vector<Layer>& layers, const StackSetti
       return {Verdict::kDeny, DenyReason::kRawSocket, i, kNoRule, 0, {}, false};
     }
   }
+  const Verdict refused = settings.mode == Mode::kEnforcement ? Verdict::kDeny : Verdict::kWouldDeny;
+  for (std::uint16_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].unmatched == Vote::kDeny && applies(layers[i], workload)) {
+      return {refused, DenyReason::kRawSocket, i, kNoRule, 0, {}, false};
+    }
+  }
   if (settings.default_action == Action::kAllow) {
     return {Verdict::kAllow, DenyReason::kNone, kNoLayer, kNoRule, 0, {}, false};
   }
-  const Verdict refused = settings.mode == Mode::kEnforcement ? Verdict::kDeny : Verdict::kWouldDeny;
   return {refused, DenyReason::kRawSocket, kNoLayer, kNoRule, 0, {}, false};
 }
 
