@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -111,6 +113,13 @@ class Server:
     def audit(self, event, **filters):
         query = "&".join([f"event={event}", *(f"{k}={v}" for k, v in filters.items())])
         return self.get(f"/api/audit?{query}")["items"]
+
+
+def explain(server, destination, namespace="default", **more):
+    """`destination` is host:port/protocol, [address]:port/protocol or host/icmp."""
+    match = re.fullmatch(r"\[?(?P<host>[^\]/]+?)\]?(:(?P<port>\d+))?/(?P<protocol>\w+)", destination)
+    query = {k: v for k, v in match.groupdict().items() if v is not None} | {"namespace": namespace} | more
+    return server.get("/api/explain?" + urlencode(query))
 
 
 class TcpUpstream:

@@ -242,9 +242,13 @@ def test_denials_are_audited_and_recorded(host, server, denied_upstream):
     attributes = [{a["key"]: a["value"] for a in record["attributes"]} for record in records]
     mine = [a for a in attributes if a.get("clrk.dst.name", {}).get("stringValue") == "denied.test"]
     assert mine and mine[0]["network.peer.port"]["intValue"] in (str(denied_upstream.port), denied_upstream.port)
-    spans = server.get("/api/otlp/traces?attr.clrk.egress.deny_reason=policy")
-    assert any(span["name"] == "egress.dial.denied" for resource in spans["resourceSpans"]
-               for scope in resource["scopeSpans"] for span in scope["spans"])
+
+    def denied_spans():  # uploaded after the logs
+        spans = server.get("/api/otlp/traces?attr.clrk.egress.deny_reason=policy")
+        return [span for resource in spans["resourceSpans"] for scope in resource["scopeSpans"]
+                for span in scope["spans"] if span["name"] == "egress.dial.denied"]
+
+    eventually(denied_spans, what="the span of the denied connect")
     refused_lookup = server.get("/api/otlp/logs?attr.clrk.egress.deny_reason=dns_name")
     assert refused_lookup["resourceLogs"]
 

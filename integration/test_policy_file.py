@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import BIN, ROOT, Host, eventually
+from verdicts import NAMESPACE_STACKS, Case
 
 SEEDS = Path(os.environ.get("EGRESS_SEEDS_DIR", ROOT.parent / "shared/seeds"))
 DIAL = ROOT / "integration/programs/dial.py"
@@ -57,23 +58,6 @@ def written(directory, text, name="policy.yaml"):
     return path
 
 
-class Case:
-    """A destination, the address its name has if it is a name, and what the policy says of it."""
-
-    def __init__(self, verdict, destination, address=None):
-        self.verdict, self.destination, self.address = verdict, destination, address
-        host, _, rest = destination.rpartition(":")
-        port, _, transport = rest.partition("/")
-        self.host, self.port, self.transport = host.strip("[]"), int(port), transport or "tcp"
-
-    def dialled(self):
-        return {"name": self.host if self.address else None, "address": self.address or self.host, "port": self.port,
-                "transport": self.transport}
-
-    def __str__(self):
-        return self.destination + (f" at {self.address}" if self.address else "")
-
-
 def outcomes(host, policy, cases, *flags):
     """What the real process met at each destination."""
     resolve = ";".join(f"{name}={address}" for name, address in
@@ -91,7 +75,9 @@ def verdicts(host, policy, cases, *flags):
     for case in cases:
         ip = ["--ip", case.address] if case.address else []
         done = egress(host, "explain", "--policy", policy, *flags, *ip, "--json", case.destination)
-        said[str(case)] = json.loads(done.stdout)["verdict"]
+        answer = json.loads(done.stdout)
+        said[str(case)] = answer["verdict"]
+        assert case.layer in (None, answer["layer"]) and case.rule in (None, answer["rule"]), answer
         assert done.returncode == (0 if said[str(case)] == "allow" else 1), done.stderr
     return said
 
@@ -265,34 +251,10 @@ def test_the_gateway_pages_documents(tmp_path, island, table):
     check_both_ways(island, written(tmp_path, policy()), cases)
 
 
-def spaces(**allowed):
-    return "---\n".join("apiVersion: egress/v1\nkind: Namespace\n" + f"metadata: {{name: {name.replace('__', '/')}}}\n" +
-                        f"spec: {{{spec}}}\n" for name, spec in allowed.items())
-
-
-NAMESPACE_TABLES = {
-    "the leaf denies what the parent allows": (
-        spaces(prod__payments="allowed_domains: [api.stripe.com, api.bank.eu]",
-               prod__payments__eu="allowed_domains: [api.bank.eu]"), "prod/payments/eu",
-        [Case("allow", "api.bank.eu:443", "203.0.113.1"), Case("deny", "api.stripe.com:443", "203.0.113.2")]),
-    "a block at the root over an allow at the leaf, and the missing intermediate": (
-        "apiVersion: egress/v1\nkind: Namespace\nmetadata: {name: /}\nspec: {blocked_domains: [api.stripe.com]}\n---\n" +
-        spaces(prod__payments="allowed_domains: [api.stripe.com, api.bank.eu]"), "prod/payments",
-        [Case("allow", "api.bank.eu:443", "203.0.113.1"), Case("deny", "api.stripe.com:443", "203.0.113.2")]),
-    "the quarantine": (
-        spaces(prod="allowed_domains: [api.stripe.com]", prod__payments="allowed_domains: []"), "prod/payments",
-        [Case("deny", "api.stripe.com:443", "203.0.113.1"), Case("deny", "203.0.113.9:443")]),
-    "builds": (
-        spaces(prod='allowed_domains: [api.stripe.com, api.github.com, api.bank.eu, registry.npmjs.org]',
-               prod__builds="allowed_domains: [api.github.com, registry.npmjs.org]"), "prod/builds",
-        [Case("allow", "registry.npmjs.org:443", "203.0.113.1"), Case("deny", "api.stripe.com:443", "203.0.113.2")]),
-}
-
-
-@pytest.mark.parametrize("table", NAMESPACE_TABLES)
-def test_the_namespace_pages_stacks(tmp_path, island, table):
-    policy, namespace, cases = NAMESPACE_TABLES[table]
-    check_both_ways(island, written(tmp_path, policy), cases, "-n", namespace)
+@pytest.mark.parametrize("stack", NAMESPACE_STACKS)
+def test_the_namespace_pages_stacks(tmp_path, island, stack):
+    stack = NAMESPACE_STACKS[stack]
+    check_both_ways(island, written(tmp_path, stack.manifest()), stack.cases, "-n", stack.asked)
 
 
 @pytest.mark.parametrize("namespace, cases", [

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from conftest import BIN, ROOT
+from conftest import BIN, ROOT, explain
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,13 +35,6 @@ def apply(server, text, query=""):
     reply = post(server, text, query)
     assert reply.status == 200, reply.body
     return reply.json
-
-
-def explain(server, destination, namespace="default", **more):
-    """`destination` is host:port/protocol, [address]:port/protocol or host/icmp."""
-    match = re.fullmatch(r"\[?(?P<host>[^\]/]+?)\]?(:(?P<port>\d+))?/(?P<protocol>\w+)", destination)
-    query = {k: v for k, v in match.groupdict().items() if v is not None} | {"namespace": namespace} | more
-    return server.get("/api/explain?" + urlencode(query))
 
 
 def judge(server, table, **more):

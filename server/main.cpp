@@ -12,6 +12,7 @@
 
 #include "server/api/routes.h"
 #include "server/http/http_server.h"
+#include "server/startup/control_plane.h"
 #include "server/startup/data_directory.h"
 #include "server/startup/expiry_timer.h"
 #include "server/startup/listen_address.h"
@@ -53,10 +54,10 @@ sigset_t stop_signals() {
   return set;
 }
 
-int serve(const ListenAddress& listen, const DataDirectory& directory, Services services) {
-  auto server = HttpServer::start(listen.address, listen.port, Router(make_routes(services)), HttpLimits());
+int serve(Listener listener, const DataDirectory& directory, const Services& services) {
+  const std::string address = format_listen_address({listener.address(), listener.port()});
+  auto server = HttpServer::start(std::move(listener), Router(make_routes(services)), HttpLimits());
   if (!server) return complain(kFailed, server.error().message);
-  const std::string address = format_listen_address({listen.address, (*server)->port()});
   if (auto done = directory.write_address(address); !done) return complain(kFailed, done.error().message);
   spdlog::warn("open without authentication: every program on this machine can read and change policy at http://{}",
                address);
@@ -88,6 +89,10 @@ int run(const Options& options) {
   if (!key) return complain(kFailed, key.error().message);
   auto store = SqliteStore::open(directory->database_path(), kStoreReaders);
   if (!store) return complain(kFailed, store.error().message);
+  auto listener = Listener::open(listen->address, listen->port);
+  if (!listener) return complain(kFailed, listener.error().message);
+  auto control_plane = find_control_plane({listener->address(), listener->port()});
+  if (!control_plane) return complain(kFailed, control_plane.error().message);
 
   const SystemClock clock;
   StoredDocuments documents;
@@ -100,12 +105,12 @@ int run(const Options& options) {
   AgentFleet fleet(**store, clock);
   Manifests manifests(**store, clock, distribution, documents, &distribution);
   ManifestListing manifest_listing(**store);
-  Explanations explanations(**store, clock, documents);
+  Explanations explanations(**store, clock, documents, *std::move(control_plane));
   Changesets changesets(**store, clock, distribution, documents, &distribution);
   Revisions revisions(**store, clock, distribution, documents, &distribution);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
   const ExpiryTimer expiry(**store, clock);
-  return serve(*listen, *directory,
+  return serve(*std::move(listener), *directory,
                {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
                 manifest_listing, explanations, changesets, revisions});
 }

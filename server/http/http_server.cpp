@@ -40,18 +40,16 @@ class HttpServer::Running {
 
   ~Running() { stop(); }
 
-  Expected<void> listen(Address address, std::uint16_t port) {
-    try {
-      const tcp::endpoint endpoint(asio::ip::make_address(format_address(address)), port);
-      acceptor_.open(endpoint.protocol());
-      acceptor_.set_option(asio::socket_base::reuse_address(true));
-      acceptor_.bind(endpoint);
-      acceptor_.listen(asio::socket_base::max_listen_connections);
-      port_ = acceptor_.local_endpoint().port();
-    } catch (const boost::system::system_error& error) {
-      return fail(ErrorCode::kUnavailable, "cannot listen on " + format_address(address) + " port " +
-                                               std::to_string(port) + ": " + error.code().message());
+  Expected<void> accept_from(Listener listener) {
+    port_ = listener.port();
+    const auto protocol = is_ipv4(listener.address()) ? tcp::v4() : tcp::v6();
+    UniqueFd socket = std::move(listener).take_socket();
+    boost::system::error_code code;
+    acceptor_.assign(protocol, socket.get(), code);
+    if (code) {
+      return fail(ErrorCode::kUnavailable, "cannot accept on port " + std::to_string(port_) + ": " + code.message());
     }
+    socket.release();
     asio::co_spawn(acceptor_.get_executor(), accept_connections(), asio::detached);
     for (std::size_t i = 0; i < limits_.io_threads; ++i) threads_.emplace_back([this] { io_.run(); });
     return {};
@@ -126,10 +124,9 @@ class HttpServer::Running {
   bool stopped_ = false;
 };
 
-Expected<std::unique_ptr<HttpServer>> HttpServer::start(Address address, std::uint16_t port, Router router,
-                                                        const HttpLimits& limits) {
+Expected<std::unique_ptr<HttpServer>> HttpServer::start(Listener listener, Router router, const HttpLimits& limits) {
   auto running = std::make_unique<Running>(std::move(router), limits);
-  if (auto done = running->listen(address, port); !done) return tl::unexpected(done.error());
+  if (auto done = running->accept_from(std::move(listener)); !done) return tl::unexpected(done.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(running)));
 }
 

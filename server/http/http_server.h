@@ -1,23 +1,21 @@
-// The HTTP/1.1 server: listens, runs one coroutine a connection on a few I/O threads and handlers on worker threads,
-// and stops within a bound. Knows the route table, not what stands behind it.
+// The HTTP/1.1 server: accepts from a Listener, runs one coroutine a connection on a few I/O threads and handlers on
+// worker threads, and stops within a bound. Knows the route table, not what stands behind it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "server/http/http_limits.h"
+#include "server/http/listener.h"
 #include "server/http/router.h"
 #include "shared/base/error.h"
-#include "shared/net/address.h"
 
 namespace egress::server {
 
 class HttpServer {
  public:
-  // Listening when it returns; port 0 takes a free one. kUnavailable if the address cannot be bound.
-  static Expected<std::unique_ptr<HttpServer>> start(Address address, std::uint16_t port, Router router,
-                                                     const HttpLimits& limits);
+  // Accepting when it returns. kUnavailable if the listener's socket cannot be taken over.
+  static Expected<std::unique_ptr<HttpServer>> start(Listener listener, Router router, const HttpLimits& limits);
   ~HttpServer();
 
   std::uint16_t port() const;

@@ -33,7 +33,7 @@ Expected<std::shared_ptr<const Explanations::Linked>> Explanations::find_or_link
     }
     const auto documents = documents_.current(reader);
     if (!documents) return tl::unexpected(documents.error());
-    auto policy = PolicyLinker(reader, (*documents)->documents).link(workload);
+    auto policy = PolicyLinker(reader, (*documents)->documents, control_plane_).link(workload);
     if (!policy) return tl::unexpected(policy.error());
     return std::make_shared<const Linked>(Linked{revision, *std::move(policy)});
   });

@@ -6,6 +6,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "server/service/policy_linker.h"
 #include "server/service/refusal.h"
@@ -18,8 +20,10 @@ namespace egress::server {
 
 class Explanations {
  public:
-  Explanations(Store& store, const Clock& clock, StoredDocuments& documents)
-      : store_(store), clock_(clock), documents_(documents) {}
+  // `control_plane`: where this server listens. Agents refuse it to workloads whatever the policy says, and so does the
+  // answer.
+  Explanations(Store& store, const Clock& clock, StoredDocuments& documents, std::vector<Endpoint> control_plane)
+      : store_(store), clock_(clock), documents_(documents), control_plane_(std::move(control_plane)) {}
 
   struct Answer {
     Explanation explanation;
@@ -40,6 +44,7 @@ class Explanations {
   Store& store_;
   const Clock& clock_;
   StoredDocuments& documents_;
+  const std::vector<Endpoint> control_plane_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const Linked>> linked_;  // by what a link depends on
 };

@@ -40,6 +40,7 @@ Expected<LinkedPolicy> PolicyLinker::link(const Workload& workload, std::optiona
   settings.mode = result.mode;
   settings.loopback = effective.loopback;
   settings.lookups = effective.lookups;
+  settings.control_plane.assign(control_plane_.begin(), control_plane_.end());
   auto stack = link_stack(std::move(layers), settings, workload, kMaxTableBytes);
   if (!stack) return tl::unexpected(stack.error());
   result.stack = *std::move(stack);

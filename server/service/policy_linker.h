@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "server/store/store.h"
@@ -21,8 +22,10 @@ struct LinkedPolicy {
 
 class PolicyLinker {
  public:
-  // Both must outlive this. `documents` need not be what `reader` has stored.
-  PolicyLinker(Reader& reader, const std::vector<Document>& documents) : reader_(reader), documents_(documents) {}
+  // All must outlive this. `documents` need not be what `reader` has stored. `control_plane` is refused whatever the
+  // policy says; without it policy alone is judged.
+  PolicyLinker(Reader& reader, const std::vector<Document>& documents, std::span<const Endpoint> control_plane = {})
+      : reader_(reader), documents_(documents), control_plane_(control_plane) {}
 
   // `mode` instead of the effective one.
   Expected<LinkedPolicy> link(const Workload& workload, std::optional<Mode> mode = std::nullopt);
@@ -30,6 +33,7 @@ class PolicyLinker {
  private:
   Reader& reader_;
   const std::vector<Document>& documents_;
+  std::span<const Endpoint> control_plane_;
   std::optional<CompiledLayer> egress_layer_;  // the largest, and in every stack
 };
 

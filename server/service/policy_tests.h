@@ -1,6 +1,6 @@
 // PolicyTests: what a policy must go on allowing and refusing. Each destination is asked about as a registered
 // workload of the test's namespace, without labels, in mode enforcement: a test speaks of policy, not of whether it is
-// enforced yet.
+// enforced yet, nor of where this server listens. What it says holds on any server, and without one.
 #pragma once
 
 #include <string>

@@ -45,6 +45,14 @@ struct Decision {
 Decision evaluate(const ConnectTable& table, const ConnectionFacts& facts,
                   std::span<const Candidate> candidates) noexcept;
 
+// Whether a raw, packet, vsock or other socket that is not TCP, UDP or ICMP may be made (policy.md section 1). It has
+// no destination to judge and no rule speaks of it, so it passes only where everything unlisted does: the default
+// action is allow and no layer denies what it does not list (stricter than section 1, which asks for the default action
+// alone: a raw socket would carry the bytes that an allow-list refuses). Else it is denied with the reason raw_socket
+// and the first such layer, if one there is; shadow and discovery let it pass as would_deny, but for a quarantine in
+// the stack, which denies it in every mode. Without a policy: no_policy.
+Decision evaluate_raw_socket(const ConnectTable& table) noexcept;
+
 // The votes of the stack alone, for one name or none, before mode and special destinations: what reachability builds
 // on.
 Decision evaluate_stack(const ConnectTable& table, const ConnectionFacts& facts, const Candidate* candidate) noexcept;

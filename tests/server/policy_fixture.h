@@ -150,7 +150,7 @@ class PolicyTestBase : public ServiceTest {
   Changesets changesets_{*store_, clock_, observer_, documents_, &sessions_};
   Revisions revisions_{*store_, clock_, observer_, documents_, &sessions_};
   ManifestListing listing_{*store_};
-  Explanations explanations_{*store_, clock_, documents_};
+  Explanations explanations_{*store_, clock_, documents_, {}};
 };
 
 }  // namespace egress::server

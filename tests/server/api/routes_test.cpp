@@ -41,7 +41,7 @@ class RoutesTest : public ServiceTest {
   AgentFleet fleet_{*store_, clock_};
   Manifests manifests_{*store_, clock_, distribution_, documents_};
   ManifestListing manifest_listing_{*store_};
-  Explanations explanations_{*store_, clock_, documents_};
+  Explanations explanations_{*store_, clock_, documents_, {}};
   Changesets changesets_{*store_, clock_, distribution_, documents_};
   Revisions revisions_{*store_, clock_, distribution_, documents_};
   std::vector<Route> routes_ =

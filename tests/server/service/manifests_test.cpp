@@ -68,7 +68,7 @@ class ManifestsTest : public ServiceTest {
   EgressPolicy egress_{*store_, clock_, observer_};
   Manifests manifests_{*store_, clock_, observer_, documents_};
   ManifestListing listing_{*store_};
-  Explanations explanations_{*store_, clock_, documents_};
+  Explanations explanations_{*store_, clock_, documents_, {}};
 };
 
 TEST_F(ManifestsTest, ApplyingTwiceChangesOnce) {

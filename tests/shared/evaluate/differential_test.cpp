@@ -104,6 +104,7 @@ class Generator {
     for (std::size_t i = 0; i < result.size(); ++i) {
       result[i].id = "layer" + std::to_string(i);
       result[i].unmatched = static_cast<Vote>(below(3));
+      if (chance(10)) result[i].applies_to = WorkloadMatch{{{"team", SelectorOperator::kIn, {"pay"}}}, std::nullopt};
       for (std::size_t n = below(7); n > 0; --n) result[i].rules.push_back(rule());
       if (result[i].unmatched == Vote::kDeny && chance(10)) {
         std::erase_if(result[i].rules, [](const Rule& r) { return r.action == Action::kAllow; });
@@ -205,6 +206,30 @@ TEST(DifferentialTest, CompiledAgreesWithNaive) {
   // Both outcomes must be common, or the comparison proves little.
   EXPECT_GT(denials, pairs / 10);
   EXPECT_LT(denials, pairs - pairs / 10);
+}
+
+TEST(DifferentialTest, CompiledAgreesWithNaiveOnRawSockets) {
+  constexpr std::size_t kPolicies = 10'000;
+  const std::uint64_t seed = setting("EGRESS_SEED", std::random_device{}());
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  Generator generator(seed);
+  std::size_t by_quarantine = 0;
+  std::size_t by_verdict[3] = {};
+  for (std::size_t policy = 0; policy < kPolicies; ++policy) {
+    const auto layers = generator.layers();
+    const StackSettings settings = generator.settings();
+    const Workload workload = generator.workload();
+    const Decision compiled = ask_raw_socket(link(layers, settings, workload));
+    const Decision naive = reference_raw_socket(layers, settings, workload);
+    ASSERT_EQ(compiled, naive) << "seed " << seed << ", policy " << policy << ": compiled says "
+                               << name_of(compiled.verdict) << " by layer " << compiled.layer << ", naive "
+                               << name_of(naive.verdict) << " by layer " << naive.layer;
+    ++by_verdict[static_cast<std::size_t>(compiled.verdict)];
+    by_quarantine += compiled.layer != kNoLayer ? 1 : 0;
+  }
+  // Each outcome must be common, or the comparison proves little.
+  for (const std::size_t count : by_verdict) EXPECT_GT(count, kPolicies / 10);
+  EXPECT_GT(by_quarantine, kPolicies / 50);
 }
 
 // Every policy of up to two rules over a universe small enough to write down, asked about every connection in it.

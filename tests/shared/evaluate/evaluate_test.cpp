@@ -347,6 +347,7 @@ TEST(EvaluateTest, TornTablesNeverReadOutside) {
     for (const char* to : {"10.0.0.1", "10.0.5.1", "2001:db8::1", "64:ff9b::10.0.0.1"}) {
       evaluate(table, {address(to), 443, Transport::kTcp, 0}, std::span(&candidate, 1));
     }
+    evaluate_raw_socket(table);
   }
 }
 

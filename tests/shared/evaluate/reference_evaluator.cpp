@@ -74,7 +74,12 @@ struct LayerSays {
   bool by_rule = false;
 };
 
+bool applies(const Layer& layer, const Workload& workload) {
+  return !layer.applies_to || matches(*layer.applies_to, workload);
+}
+
 LayerSays ask_layer(const Layer& layer, const Asked& asked, const std::string* name, bool loopback_passes) {
+  if (!applies(layer, asked.workload)) return {};
   std::optional<std::uint32_t> block;
   std::optional<std::uint32_t> unauthenticated;
   std::optional<std::uint32_t> allow;
@@ -169,6 +174,25 @@ Decision reference_ask(const std::vector<Layer>& layers, const StackSettings& se
     decision.verdict = Verdict::kWouldDeny;
   }
   return decision;
+}
+
+Decision reference_raw_socket(const std::vector<Layer>& layers, const StackSettings& settings,
+                              const Workload& workload) {
+  for (std::uint16_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].quarantine && applies(layers[i], workload)) {
+      return {Verdict::kDeny, DenyReason::kRawSocket, i, kNoRule, 0, {}, false};
+    }
+  }
+  const Verdict refused = settings.mode == Mode::kEnforcement ? Verdict::kDeny : Verdict::kWouldDeny;
+  for (std::uint16_t i = 0; i < layers.size(); ++i) {
+    if (layers[i].unmatched == Vote::kDeny && applies(layers[i], workload)) {
+      return {refused, DenyReason::kRawSocket, i, kNoRule, 0, {}, false};
+    }
+  }
+  if (settings.default_action == Action::kAllow) {
+    return {Verdict::kAllow, DenyReason::kNone, kNoLayer, kNoRule, 0, {}, false};
+  }
+  return {refused, DenyReason::kRawSocket, kNoLayer, kNoRule, 0, {}, false};
 }
 
 }  // namespace egress::testing

@@ -13,4 +13,7 @@ namespace egress::testing {
 Decision reference_ask(const std::vector<Layer>& layers, const StackSettings& settings, const Workload& workload,
                        const Question& question);
 
+Decision reference_raw_socket(const std::vector<Layer>& layers, const StackSettings& settings,
+                              const Workload& workload);
+
 }  // namespace egress::testing

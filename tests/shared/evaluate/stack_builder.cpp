@@ -70,4 +70,10 @@ Decision ask(const LinkedStack& stack, const Question& question) {
   return evaluate(table, facts, candidates);
 }
 
+Decision ask_raw_socket(const LinkedStack& stack) {
+  ConnectTable table;
+  EXPECT_TRUE(table.open(stack.connect_table.data(), stack.connect_table.size()));
+  return evaluate_raw_socket(table);
+}
+
 }  // namespace egress::testing

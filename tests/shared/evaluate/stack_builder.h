@@ -35,5 +35,6 @@ struct Question {
 };
 
 Decision ask(const LinkedStack& stack, const Question& question);
+Decision ask_raw_socket(const LinkedStack& stack);
 
 }  // namespace egress::testing
