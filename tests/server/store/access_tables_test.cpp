@@ -152,6 +152,7 @@ TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
   EXPECT_TRUE(page.more);
   EXPECT_EQ(page.rows[0].number, 3U);
   EXPECT_EQ(page.rows[0].summary, "change 3");
+  EXPECT_EQ(page.rows[0].changes, 2U);
   const auto rest = read([](Reader& reader) { return reader.revisions(2, 10); });
   ASSERT_EQ(rest.rows.size(), 1U);
   EXPECT_EQ(rest.rows[0].number, 1U);
@@ -169,6 +170,48 @@ TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
   EXPECT_EQ(changes[3].subject, "allow a.example");
   EXPECT_EQ(changes[3].before, "old");
   EXPECT_FALSE(changes[3].after);
+}
+
+TEST_F(AccessTablesTest, TheOldestRecordedRevisionIsNotTheOldest) {
+  const auto first = [](Reader& reader) { return reader.first_recorded_revision(); };
+  write([](Writer& writer) { writer.bump_revision(10, "me", "from before changes were recorded"); });
+  EXPECT_EQ(read(first), std::nullopt);
+  write([](Writer& writer) {
+    writer.bump_revision(10, "me", "x");
+    for (const std::uint64_t number : {3U, 2U}) writer.add_revision_change({number, "mode", "server", "a", "b"});
+  });
+  EXPECT_EQ(read(first), 2U);
+}
+
+TEST_F(AccessTablesTest, EntriesAreFoundByTheirEnds) {
+  const auto entry = [](const std::string& domain, std::optional<UnixMillis> expires_at_ms) {
+    return DomainEntry{parse_host_pattern(domain).value().pattern, "", expires_at_ms};
+  };
+  write([&](Writer& writer) {
+    NamespaceRecord record;
+    record.path = "b";
+    record.allowed = {{entry("a.example", 100), entry("b.example", 100), entry("c.example", std::nullopt)}};
+    writer.put_namespace(record);
+    record.path = "a";
+    record.allowed = {{entry("a.example", 200)}};
+    record.blocked = {entry("b.example", 150)};
+    writer.put_namespace(record);
+  });
+  const auto ended = [&](UnixMillis after_ms, UnixMillis until_ms) {
+    return read([&](Reader& reader) { return reader.namespaces_with_expired_grants(after_ms, until_ms); });
+  };
+  EXPECT_EQ(ended(0, 99), std::vector<std::string>{});
+  EXPECT_EQ(ended(0, 100), std::vector<std::string>{"b"});
+  EXPECT_EQ(ended(100, 199), std::vector<std::string>{}) << "from the first on exclusively; blocks do not count";
+  EXPECT_EQ(ended(0, 200), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(AccessTablesTest, TheExpiryWatermarkIsKept) {
+  EXPECT_EQ(read([](Reader& reader) { return reader.expiry_watermark(); }), std::nullopt);
+  for (const UnixMillis time_ms : {UnixMillis{5}, UnixMillis{1'700'000'000'000}}) {
+    write([&](Writer& writer) { writer.set_expiry_watermark(time_ms); });
+    EXPECT_EQ(read([](Reader& reader) { return reader.expiry_watermark(); }), time_ms);
+  }
 }
 
 }  // namespace
