@@ -1,6 +1,7 @@
 #include "server/service/grants.h"
 
 #include <algorithm>
+#include <set>
 
 #include "shared/policy/assemble.h"
 
@@ -16,28 +17,41 @@ bool is_live(const DomainEntry& entry, UnixMillis now_ms) {
   return !entry.expires_at_ms || *entry.expires_at_ms > now_ms;
 }
 
-bool belongs_elsewhere(const Document& document, const std::string& path) {
-  if (const auto* policy = std::get_if<MirrordPolicy>(&document)) return policy->head.namespace_path != path;
-  if (const auto* gateway = std::get_if<EgressGateway>(&document)) return gateway->head.namespace_path != path;
-  return false;  // routes may attach from anywhere
+bool attaches_to(const EgressL4Route& route, const std::string& path) {
+  return std::any_of(route.parents.begin(), route.parents.end(),
+                     [&](const ParentRef& parent) { return parent.namespace_path == path; });
 }
 
-std::vector<Layer> own_layers(std::vector<Document> documents, const std::string& path) {
-  std::erase_if(documents, [&](const Document& document) { return belongs_elsewhere(document, path); });
-  return assemble_policy_layers(documents, path).layers;
-}
-
-// Where a rule was written and how it is cited says nothing about what it lets through.
-bool is_same_rule(Rule a, const Rule& b) {
-  a.name = b.name;
-  a.document = b.document;
-  a.line = b.line;
-  return a == b;
+// The layers of what is attached to `path` itself; routes may attach from anywhere.
+std::vector<Layer> own_layers(const std::vector<Document>& documents, const std::string& path) {
+  std::vector<Document> own;
+  std::set<std::pair<std::string, std::string>> routes;
+  for (const Document& document : documents) {
+    const auto* route = std::get_if<EgressL4Route>(&document);
+    const bool is_home =
+        std::holds_alternative<MirrordPolicy>(document) || std::holds_alternative<EgressGateway>(document);
+    if (route != nullptr ? !attaches_to(*route, path) : !is_home || head_of(document).namespace_path != path) continue;
+    own.push_back(document);
+    if (route != nullptr) routes.emplace(route->head.namespace_path, route->head.name);
+  }
+  for (const Document& document : documents) {
+    const auto* policy = std::get_if<EgressDenyPolicy>(&document);
+    if (policy != nullptr && routes.contains({policy->head.namespace_path, policy->route})) own.push_back(document);
+  }
+  auto layers = assemble_policy_layers(own, path).layers;
+  // Where a rule was written and how it is cited says nothing about what it lets through.
+  for (Layer& layer : layers) {
+    for (Rule& rule : layer.rules) {
+      rule.name.clear();
+      rule.document.clear();
+      rule.line = 0;
+    }
+  }
+  return layers;
 }
 
 bool has_rule(const Layer& layer, const Rule& rule) {
-  return std::any_of(layer.rules.begin(), layer.rules.end(),
-                     [&](const Rule& candidate) { return is_same_rule(candidate, rule); });
+  return std::find(layer.rules.begin(), layer.rules.end(), rule) != layer.rules.end();
 }
 
 bool allows(const Layer& layer) {

@@ -16,10 +16,10 @@ std::string home_of(const DocumentHead& head) {
 }
 
 const Document* find_document(const std::vector<Document>& documents, const DocumentKey& key) {
-  for (const Document& document : documents) {
-    if (key_of(head_of(document)) == key) return &document;
-  }
-  return nullptr;
+  const auto found = std::lower_bound(
+      documents.begin(), documents.end(), key,
+      [](const Document& document, const DocumentKey& wanted) { return key_of(head_of(document)) < wanted; });
+  return found != documents.end() && key_of(head_of(*found)) == key ? &*found : nullptr;
 }
 
 // A setting that gets laxer at `path`: what it was and is there, what its parents make of it, and whether `path` itself

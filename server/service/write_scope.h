@@ -13,7 +13,7 @@ namespace egress::server {
 Result<void> check_scope(Reader& reader, PolicyDraft& draft, const Principal& actor, UnixMillis now_ms);
 
 // The namespaces in which `document` has an effect: its own, and for a route (or the deny policy that inverts one)
-// those of the gateways that it attaches to. `documents`: among which its route is looked up.
+// those of the gateways that it attaches to. `documents`: among which its route is looked up, in the stored order.
 std::vector<std::string> reach_of(const Document& document, const std::vector<Document>& documents);
 
 }  // namespace egress::server
