@@ -1,6 +1,7 @@
 """policy.md section 6 as running processes see it: deletion, quarantine and expiry under live workloads."""
 
 import json
+import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,33 @@ def test_deletion_under_live_workloads(host, server, allowed_upstream):
         assert json.loads(denied.stdout) == ["ECONNREFUSED"]
         given(server, "test", loopback="enforce", allowed_domains=["127.0.0.2"])
         assert client.stdout.readline() == "connected\n"
+
+
+HOLD = """\
+import socket, sys
+client = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=30)
+print("connected", flush=True)
+sys.stdin.readline()
+client.sendall(b"still here")
+"""
+
+
+def test_established_connections_survive_a_quarantine(host, server, allowed_upstream):
+    """Quarantine stops new connections at once everywhere; established connections remain."""
+    given(server, "test", allowed_domains=["127.0.0.2"])
+    with socket.create_server(("127.0.0.2", 0)) as peer:
+        held = subprocess.Popen([PYTHON, "-c", HOLD, "127.0.0.2", str(peer.getsockname()[1])], text=True,
+                                env=host.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert held.stdout.readline() == "connected\n"
+        connection, _ = peer.accept()
+        with connection, client_of(host, "127.0.0.2", allowed_upstream.port) as client:
+            assert client.stdout.readline() == "connected\n"
+            given(server, "test", allowed_domains=[])
+            assert client.stdout.readline() == "refused\n"
+            held.communicate("go on\n", timeout=30)
+            assert held.returncode == 0
+            connection.settimeout(30)
+            assert connection.recv(100) == b"still here"
 
 
 def test_quarantine(host, server, allowed_upstream):
