@@ -35,7 +35,7 @@ def test_an_entry_ends_in_a_running_process_by_itself(host, server, denied_upstr
 
         def has_it():
             status = server.get("/api/bundle/status")
-            return all(item["active"] == status["revision"] for item in status["items"])
+            return [item["active"] for item in status["items"]] == [status["revision"]]
 
         eventually(has_it, what="the agent with the newest policy")
         server.stop()
