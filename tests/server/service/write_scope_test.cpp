@@ -196,6 +196,16 @@ TEST_F(WriteScopeTest, AListThatBoundsGrantsIsNotTakenAwayFromBelow) {
   EXPECT_TRUE(namespaces_.put(inheriting("prod", prod_))) << "nothing is left that it bounded";
 }
 
+TEST_F(WriteScopeTest, AListThatBoundsADocumentBesideItIsNotTakenAwayFromBelow) {
+  given("prod", {"a.example"});
+  ASSERT_TRUE(apply(mirrord("prod", "p", "{allow: [{hostname: example}]}"))) << "the root placed it";
+  EXPECT_EQ(verdict("prod", "b.example"), Verdict::kDeny);
+  expect_out_of_scope(namespaces_.put(inheriting("prod", prod_)), "/");
+  expect_out_of_scope(namespaces_.remove({"prod", true, false, prod_}), "/");
+  EXPECT_EQ(verdict("prod", "b.example"), Verdict::kDeny);
+  EXPECT_TRUE(namespaces_.put(allowing("prod", {}, prod_))) << "closing it further is not taking it away";
+}
+
 TEST_F(WriteScopeTest, AnAncestorAboveBoundsOnToo) {
   given("org", {"a.example"});
   given("org/prod", {"a.example"});
