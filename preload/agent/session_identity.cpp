@@ -28,7 +28,6 @@ Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid,
   SessionKey& key = identity.key;
   key.uid = uid;
   key.server = text_of(hello.field(HelloField::kServer), kDefaultServer);
-  key.namespace_path = text_of(hello.field(HelloField::kNamespace), kDefaultNamespace);
   key.workload = hello.field(HelloField::kWorkload);
   key.labels = hello.field(HelloField::kLabels);
   key.target = hello.field(HelloField::kTarget);
@@ -36,6 +35,9 @@ Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid,
   key.resolve = hello.field(HelloField::kResolve);
   key.bundle_key = text_of(hello.field(HelloField::kBundleKey), defaults.bundle_key);
   key.ca = text_of(hello.field(HelloField::kCa), defaults.ca);
+
+  const bool by_token = !key.token.empty() && !is_policy_file_name(key.server);
+  key.namespace_path = text_of(hello.field(HelloField::kNamespace), by_token ? std::string_view() : kDefaultNamespace);
 
   if (is_policy_file_name(key.server)) {
     auto file = parse_policy_file_name(key.server);
@@ -46,8 +48,11 @@ Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid,
     if (!server) return refuse("EGRESS_SERVER", server.error().message);
     identity.server = std::move(*server);
   }
-  if (auto path = parse_namespace_path(key.namespace_path); !path)
-    return refuse("EGRESS_NAMESPACE", path.error().message);
+  if (!key.namespace_path.empty()) {
+    if (auto path = parse_namespace_path(key.namespace_path); !path) {
+      return refuse("EGRESS_NAMESPACE", path.error().message);
+    }
+  }
   if (key.workload.size() > kMaxWorkloadNameBytes || !is_printable(key.workload)) {
     return refuse("EGRESS_WORKLOAD", "expected at most 253 bytes without blanks or control characters");
   }

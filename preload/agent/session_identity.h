@@ -18,7 +18,8 @@
 
 namespace egress {
 
-// The raw fields, defaults filled in: what sessions are compared by.
+// The raw fields, defaults filled in: what sessions are compared by. With a token, the namespace stays empty unless it
+// is claimed: the registration knows it.
 struct SessionKey {
   uid_t uid = 0;
   std::string server;
