@@ -97,12 +97,19 @@ int run(const Options& options) {
   AuditLog audit(**store);
   Telemetry telemetry(**store, clock);
   AgentFleet fleet(**store, clock);
+  TokenRegistry tokens(clock);
+  tokens.set_revocation_observer([&distribution](const TokenRecord& token) {
+    if (token.kind == TokenKind::kWorkload) distribution.workload_changed(token.namespace_path, token.name);
+  });
+  Workloads workloads(**store, clock, tokens, distribution);
   Manifests manifests(**store, clock, distribution, documents);
   ManifestListing manifest_listing(**store);
   Explanations explanations(**store, clock, documents);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
+  if (auto done = tokens.load(**store); !done) return complain(kFailed, done.error().message);
+  if (auto done = fleet.load(); !done) return complain(kFailed, done.error().message);
   return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
-                                   manifest_listing, explanations});
+                                   manifest_listing, explanations, workloads});
 }
 
 int parse_and_run(int argc, char** argv) {

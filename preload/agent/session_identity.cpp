@@ -53,10 +53,10 @@ Expected<SessionIdentity> make_session_identity(const Request& hello, uid_t uid,
       return refuse("EGRESS_NAMESPACE", path.error().message);
     }
   }
-  if (key.workload.size() > kMaxWorkloadNameBytes || !is_printable(key.workload)) {
+  if (!key.workload.empty() && !is_workload_name(key.workload)) {
     return refuse("EGRESS_WORKLOAD", "expected at most 253 bytes without blanks or control characters");
   }
-  if (key.target.size() > kMaxWorkloadNameBytes || !is_printable(key.target)) {
+  if (!is_workload_target(key.target)) {
     return refuse("EGRESS_TARGET", "expected at most 253 bytes without blanks or control characters");
   }
   if (!is_printable(key.token)) return refuse("EGRESS_TOKEN", "expected no blanks or control characters");

@@ -45,8 +45,6 @@ struct SessionIdentity {
   std::string source() const { return file ? file->text() : server.text(); }
 };
 
-inline constexpr std::size_t kMaxWorkloadNameBytes = 253;
-
 // Where a session brings no key or CA of its own, the agent's apply.
 struct SessionDefaults {
   std::string bundle_key;

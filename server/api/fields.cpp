@@ -95,6 +95,21 @@ const Json* ObjectFields::array(const std::string& key, std::size_t max_items, b
   return value;
 }
 
+const Json* ObjectFields::object(const std::string& key, std::size_t max_items, bool& present) {
+  const Json* value = find(key);
+  present = value != nullptr;
+  if (!value || value->is_null()) return nullptr;
+  if (!value->is_object()) {
+    refuse(key, std::string("expected an object, found a ") + value->type_name());
+    return nullptr;
+  }
+  if (value->size() > max_items) {
+    refuse(key, std::to_string(value->size()) + " entries, at most " + std::to_string(max_items) + " are accepted");
+    return nullptr;
+  }
+  return value;
+}
+
 Result<void> ObjectFields::finish() {
   if (!problem_) {
     for (const auto& item : object_.items()) {

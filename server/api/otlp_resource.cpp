@@ -11,9 +11,17 @@ constexpr std::size_t kMaxAttributeFilters = 16;
 }  // namespace
 
 Result<Response> receive_otlp(Telemetry& telemetry, Signal signal, const Request& request) {
-  if (auto done = telemetry.ingest(signal, request.body); !done) return tl::unexpected(done.error());
+  const auto rejected = telemetry.ingest(signal, request.body, request.principal);
+  if (!rejected) return tl::unexpected(rejected.error());
+  Json partial = Json::object();
+  if (rejected->count > 0) {
+    partial[signal == Signal::kLogs ? "rejectedLogRecords" : "rejectedSpans"] = std::to_string(rejected->count);
+    partial["errorMessage"] = rejected->reason;
+  }
+  Json body = Json::object();
+  body["partialSuccess"] = std::move(partial);
   Response response;
-  response.body = "{\"partialSuccess\":{}}";
+  response.body = body.dump();
   return response;
 }
 

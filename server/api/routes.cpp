@@ -9,6 +9,7 @@
 #include "server/api/mode_resource.h"
 #include "server/api/namespaces_resource.h"
 #include "server/api/otlp_resource.h"
+#include "server/api/workloads_resource.h"
 #include "shared/manifest/node.h"
 
 namespace egress::server {
@@ -56,9 +57,8 @@ std::vector<Route> make_routes(const Services& services) {
       return list_otlp(telemetry, signal, request);
     };
   };
-  const PollStarter poll_bundle = [&distribution = services.distribution](const Request& request) {
-    return start_bundle_poll(distribution, request);
-  };
+  const BundleServices bundles{services.distribution, services.fleet, services.workloads};
+  const PollStarter poll_bundle = [bundles](const Request& request) { return start_bundle_poll(bundles, request); };
   constexpr Method kGet = Method::kGet;
   constexpr Method kPost = Method::kPost;
   constexpr Method kDelete = Method::kDelete;
@@ -83,6 +83,9 @@ std::vector<Route> make_routes(const Services& services) {
       {kGet, "/api/fleet/namespaces", kViewer, kNone, 0, call(list_namespaces, services.namespaces)},
       {kPost, "/api/fleet/namespaces", kOperator, kJson, kPolicyBody, call(put_namespace, services.namespaces)},
       {kDelete, "/api/fleet/namespaces", kOperator, kNone, 0, call(remove_namespace, services.namespaces)},
+      {kGet, "/api/fleet/workloads", kViewer, kNone, 0, call(list_workloads, services.workloads, services.fleet)},
+      {kPost, "/api/fleet/workloads", kOperator, kJson, kSmallBody * 4, call(put_workload, services.workloads)},
+      {kDelete, "/api/fleet/workloads", kOperator, kNone, 0, call(remove_workload, services.workloads)},
       {kGet, "/api/manifests", kViewer, kNone, 0, call(list_manifests, services.manifest_listing)},
       {kPost, "/api/manifests", kOperator, kManifest, kManifestBody, call(apply_manifest, services.manifests)},
       {kDelete, "/api/manifests", kOperator, kNone, 0, call(remove_manifest, services.manifests)},

@@ -13,6 +13,7 @@
 #include "server/service/manifests.h"
 #include "server/service/namespaces.h"
 #include "server/service/server_mode.h"
+#include "server/service/workloads.h"
 #include "server/telemetry/telemetry.h"
 
 namespace egress::server {
@@ -30,6 +31,7 @@ struct Services {
   Manifests& manifests;
   ManifestListing& manifest_listing;
   Explanations& explanations;
+  Workloads& workloads;
 };
 
 std::vector<Route> make_routes(const Services& services);

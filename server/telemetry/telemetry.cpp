@@ -46,6 +46,16 @@ void take_decision(Writer& writer, UnixMillis now_ms, const ReceivedRecord& reco
   }
 }
 
+// Whether the principal may say this: a workload speaks for itself alone.
+bool is_of(const ReceivedRecord& record, const Principal& from) {
+  if (from.kind != Principal::Kind::kWorkload) return true;
+  const auto says = [&](const char* key, const std::string& expected) {
+    const auto found = record.attributes.find(key);
+    return found != record.attributes.end() && found->second == expected;
+  };
+  return says("agent.namespace", from.scope) && says("agent.name", from.workload);
+}
+
 struct Shape {
   std::string outer;
   std::string middle;
@@ -79,16 +89,25 @@ std::string render_rows(const Shape& shape, const std::vector<TelemetryRow>& row
 
 }  // namespace
 
-Result<void> Telemetry::ingest(Signal signal, std::string_view json) {
+Result<Telemetry::Rejected> Telemetry::ingest(Signal signal, std::string_view json, const Principal& from) {
   const auto records = signal == Signal::kLogs ? parse_logs(json) : parse_traces(json);
   if (!records) return refuse(records.error().code, "invalid_otlp", records.error().message);
   const UnixMillis now_ms = clock_.now_ms();
-  return store_.write([&](Writer& writer) -> Result<void> {
+  return store_.write([&](Writer& writer) -> Result<Rejected> {
+    Rejected rejected;
     for (const ReceivedRecord& record : *records) {
+      if (!is_of(record, from)) {
+        ++rejected.count;
+        continue;
+      }
       if (!writer.add_telemetry(make_row(signal, record, now_ms))) continue;
       if (signal == Signal::kLogs) take_decision(writer, now_ms, record);
     }
-    return {};
+    if (rejected.count > 0) {
+      rejected.reason =
+          "agent.namespace and agent.name are not those of the token: expected " + from.scope + " and " + from.workload;
+    }
+    return rejected;
   });
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -18,8 +19,13 @@ class Telemetry {
   Telemetry(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   // An ExportLogsServiceRequest or ExportTraceServiceRequest. Records whose event id is stored already are left out.
-  // Durable once it returned. invalid_otlp names the field's path.
-  Result<void> ingest(Signal signal, std::string_view json);
+  // Durable once it returned. invalid_otlp names the field's path. Of a workload's token only what happened to that
+  // workload is taken.
+  struct Rejected {
+    std::size_t count = 0;
+    std::string reason;  // empty if there are none
+  };
+  Result<Rejected> ingest(Signal signal, std::string_view json, const Principal& from = Principal::open());
 
   // The stored records as one OTLP request with "next_cursor" beside, newest first.
   Result<std::string> find(TelemetryFilter filter);

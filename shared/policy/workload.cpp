@@ -5,6 +5,27 @@
 #include "shared/base/limits.h"
 
 namespace egress {
+namespace {
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool is_label_side(std::string_view text, std::string_view forbidden) {
+  return text.size() <= kMaxLabelBytes && text.find_first_of(forbidden) == std::string_view::npos &&
+         std::none_of(text.begin(), text.end(), is_control);
+}
+
+}  // namespace
+
+bool is_workload_name(std::string_view text) { return !text.empty() && is_workload_target(text); }
+
+bool is_workload_target(std::string_view text) {
+  return text.size() <= kMaxWorkloadNameBytes &&
+         std::none_of(text.begin(), text.end(), [](char c) { return is_control(c) || c == ' '; });
+}
+
+bool is_label(std::string_view key, std::string_view value) {
+  return !key.empty() && is_label_side(key, "=,") && is_label_side(value, ",");
+}
 
 Expected<std::map<std::string, std::string>> parse_labels(std::string_view text) {
   std::map<std::string, std::string> labels;

@@ -39,11 +39,13 @@ class RoutesTest : public ServiceTest {
   AuditLog audit_{*store_};
   Telemetry telemetry_{*store_, clock_};
   AgentFleet fleet_{*store_, clock_};
+  TokenRegistry tokens_{clock_};
+  Workloads workloads_{*store_, clock_, tokens_, distribution_};
   Manifests manifests_{*store_, clock_, distribution_, documents_};
   ManifestListing manifest_listing_{*store_};
   Explanations explanations_{*store_, clock_, documents_};
   std::vector<Route> routes_ = make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_,
-                                            fleet_, manifests_, manifest_listing_, explanations_});
+                                            fleet_, manifests_, manifest_listing_, explanations_, workloads_});
 };
 
 TEST_F(RoutesTest, NoTwoRoutesAreTheSame) {

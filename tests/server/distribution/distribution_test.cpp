@@ -104,7 +104,7 @@ TEST_F(DistributionTest, ADocumentThatChangesWakesThoseWhoseStackItIsIn) {
 TEST_F(DistributionTest, TheManifestIsSignedAndItsLayersAreFetchableByHash) {
   allow("prod", {"a.example"});
   const auto stack = distribution_.current("prod").value();
-  const auto envelope = parse_signed_manifest(distribution_.sign_for(*stack, "web"));
+  const auto envelope = parse_signed_manifest(distribution_.sign_for(*stack, {"web"}));
   ASSERT_TRUE(envelope) << envelope.error().message;
   EXPECT_EQ(envelope->key, key_.public_key());
   const auto manifest = parse_manifest(envelope->manifest_json);
@@ -112,8 +112,8 @@ TEST_F(DistributionTest, TheManifestIsSignedAndItsLayersAreFetchableByHash) {
   EXPECT_EQ(manifest->namespace_path, "prod");
   EXPECT_EQ(manifest->workload, "web");
   EXPECT_EQ(manifest->issued_at_ms, clock_.now_ms());
-  EXPECT_EQ(content_tag(*manifest), distribution_.tag_for(*stack, "web"));
-  EXPECT_NE(distribution_.tag_for(*stack, "web"), distribution_.tag_for(*stack, "db"));
+  EXPECT_EQ(content_tag(*manifest), distribution_.tag_for(*stack, {"web"}));
+  EXPECT_NE(distribution_.tag_for(*stack, {"web"}), distribution_.tag_for(*stack, {"db"}));
   for (const LayerRef& reference : manifest->stack) {
     const auto layer = distribution_.fetch_layer(format_sha256(reference.hash));
     ASSERT_TRUE(layer) << layer.error().message;
