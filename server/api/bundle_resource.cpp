@@ -101,12 +101,11 @@ class BundlePoll final : public Poll {
   Waiters::Subscription workload_subscription_;
 };
 
-// A token is one workload's: whoever names another one is told, not given somebody else's policy.
-Result<void> check_claims(const Principal& principal, const std::optional<std::string>& namespace_path,
-                          const std::optional<std::string>& workload) {
+// A token is one workload's: whoever names another one is told, not given somebody else's policy. Empty: not named.
+Result<void> check_claims(const Principal& principal, const std::string& namespace_path, const std::string& workload) {
   if (principal.kind != Principal::Kind::kWorkload) return {};
-  const bool agrees = namespace_path.value_or(principal.scope) == principal.scope &&
-                      workload.value_or(principal.workload) == principal.workload;
+  const bool agrees = (namespace_path.empty() || namespace_path == principal.scope) &&
+                      (workload.empty() || workload == principal.workload);
   if (agrees) return {};
   return refuse(ErrorCode::kForbidden, "not_this_workload",
                 "the token is that of workload " + principal.workload + " in namespace " + principal.scope +
@@ -117,14 +116,12 @@ Result<void> check_claims(const Principal& principal, const std::optional<std::s
 
 Result<std::unique_ptr<Poll>> start_bundle_poll(const BundleServices& services, const Request& request) {
   QueryFields query(request);
-  auto path = query.text("namespace");
-  if (path && path->empty()) path.reset();
-  if (path) {
-    if (const auto parsed = parse_namespace_path(*path); !parsed) query.refuse("namespace", parsed.error().message);
+  std::string path = query.text("namespace").value_or("");
+  if (!path.empty()) {
+    if (const auto parsed = parse_namespace_path(path); !parsed) query.refuse("namespace", parsed.error().message);
   }
-  auto workload = query.text("workload");
-  if (workload && workload->empty()) workload.reset();
-  if (workload && (workload->size() > kMaxLabelBytes || has_control_characters(*workload))) {
+  std::string workload = query.text("workload").value_or("");
+  if (workload.size() > kMaxLabelBytes || has_control_characters(workload)) {
     query.refuse("workload",
                  "expected at most " + std::to_string(kMaxLabelBytes) + " bytes without control characters");
   }
@@ -133,8 +130,9 @@ Result<std::unique_ptr<Poll>> start_bundle_poll(const BundleServices& services, 
   if (!wait) return tl::unexpected(wait.error());
   const Principal& principal = request.principal;
   if (auto agrees = check_claims(principal, path, workload); !agrees) return tl::unexpected(agrees.error());
-  BundleQuestion question{path.value_or(std::string(kDefaultNamespace)), workload.value_or("")};
+  BundleQuestion question{std::move(path), std::move(workload)};
   if (principal.kind == Principal::Kind::kWorkload) question = {principal.scope, principal.workload};
+  if (question.namespace_path.empty()) question.namespace_path = kDefaultNamespace;
   return std::make_unique<BundlePoll>(services, principal, std::move(question), request.if_none_match, *wait);
 }
 
@@ -169,14 +167,14 @@ Result<Response> report_bundle_status(AgentFleet& fleet, const Request& request)
   AgentStatus status;
   status.agent_id = fields.required_text("agent_id", kMaxLabelBytes);
   const bool registered = request.principal.kind == Principal::Kind::kWorkload;
-  const auto path = registered ? fields.text("namespace", kMaxNamespaceBytes).value
-                               : std::optional(fields.required_text("namespace", kMaxNamespaceBytes));
-  if (path && !fields.failed()) {
-    if (const auto parsed = parse_namespace_path(*path); !parsed) fields.refuse("namespace", parsed.error().message);
+  status.namespace_path = registered ? fields.text("namespace", kMaxNamespaceBytes).value.value_or("")
+                                     : fields.required_text("namespace", kMaxNamespaceBytes);
+  if (!status.namespace_path.empty() && !fields.failed()) {
+    if (const auto path = parse_namespace_path(status.namespace_path); !path) {
+      fields.refuse("namespace", path.error().message);
+    }
   }
-  const auto workload = fields.text("workload", kMaxLabelBytes).value;
-  status.namespace_path = path.value_or(request.principal.scope);
-  status.workload = workload.value_or(registered ? request.principal.workload : "");
+  status.workload = fields.text("workload", kMaxLabelBytes).value.value_or("");
   status.host = fields.text("host", kMaxLabelBytes).value.value_or("");
   for (const auto& [key, text] : {std::pair<const char*, std::string&>{"agent_id", status.agent_id},
                                   {"workload", status.workload},
@@ -188,7 +186,12 @@ Result<Response> report_bundle_status(AgentFleet& fleet, const Request& request)
   status.error = fields.text("error", kMaxErrorBytes).value.value_or("");
   const auto processes = fields.number("processes", kMaxProcesses).value;
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
-  if (auto agrees = check_claims(request.principal, path, workload); !agrees) return tl::unexpected(agrees.error());
+  const Principal& principal = request.principal;
+  if (auto agrees = check_claims(principal, status.namespace_path, status.workload); !agrees) {
+    return tl::unexpected(agrees.error());
+  }
+  if (registered) status.namespace_path = principal.scope;
+  if (registered) status.workload = principal.workload;
   const auto revision = fleet.report(std::move(status), processes);
   if (!revision) return tl::unexpected(revision.error());
   Json answer = Json::object();

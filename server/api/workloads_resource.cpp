@@ -46,7 +46,8 @@ Json render(const WorkloadRecord& record, const WorkloadState& state) {
 
 // Neither part holds a line break.
 std::string render_cursor(const Workloads::Position& position) {
-  return format_hex(std::as_bytes(std::span(position.namespace_path + "\n" + position.name)));
+  const std::string text = position.namespace_path + "\n" + position.name;
+  return format_hex(std::as_bytes(std::span(text)));
 }
 
 std::optional<Workloads::Position> parse_cursor(const std::string& cursor) {

@@ -54,6 +54,27 @@ class TelemetryTest : public ServiceTest {
   Telemetry telemetry_{*store_, clock_};
 };
 
+TEST_F(TelemetryTest, AWorkloadSpeaksForItselfAlone) {
+  const Principal web{Principal::Kind::kWorkload, "prod:web", Role::kViewer, "prod", "id", "web"};
+  DecisionRecord elsewhere = denial('2');
+  elsewhere.namespace_path = "dev";
+  DecisionRecord other = denial('3');
+  other.workload = "db";
+  DecisionRecord nobody = denial('4');
+  nobody.namespace_path.clear();
+  const std::vector records{denial('1'), elsewhere, other, nobody};
+  const auto rejected = telemetry_.ingest(Signal::kLogs, render_logs(kResource, records), web);
+  ASSERT_TRUE(rejected) << rejected.error().message;
+  EXPECT_EQ(rejected->count, 3u);
+  EXPECT_NE(rejected->reason.find("agent.namespace"), std::string::npos);
+  EXPECT_EQ(count(find()), 1u);
+  EXPECT_EQ(audit_rows().size(), 1u);
+  const auto from_anyone = telemetry_.ingest(Signal::kLogs, render_logs(kResource, records));
+  ASSERT_TRUE(from_anyone);
+  EXPECT_EQ(from_anyone->count, 0u);
+  EXPECT_EQ(from_anyone->reason, "");
+}
+
 TEST_F(TelemetryTest, WhatComesInGoesOutAsItCame) {
   const std::string sent = render_logs(kResource, std::vector{denial('1'), denial('2')});
   ASSERT_TRUE(telemetry_.ingest(Signal::kLogs, sent));
