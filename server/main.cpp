@@ -11,9 +11,12 @@
 #include <cstring>
 
 #include "server/api/routes.h"
+#include "server/api/token_gate.h"
 #include "server/http/http_server.h"
 #include "server/startup/data_directory.h"
+#include "server/startup/exposure.h"
 #include "server/startup/listen_address.h"
+#include "server/startup/token_commands.h"
 #include "server/store/sqlite/sqlite_store.h"
 
 namespace egress::server {
@@ -27,6 +30,7 @@ struct Options {
   std::string listen = "127.0.0.1:8443";
   std::string data;
   std::string log = "info";
+  std::vector<std::string> allowed_hosts;
 };
 
 // Each held poll is a descriptor; the soft limit of most systems is 1024. What cannot be raised is no reason to stop.
@@ -52,13 +56,26 @@ sigset_t stop_signals() {
   return set;
 }
 
-int serve(const ListenAddress& listen, const DataDirectory& directory, Services services) {
-  auto server = HttpServer::start(listen.address, listen.port, Router(make_routes(services)), HttpLimits());
+// Loud while everybody may do everything.
+void say_who_may(const TokenRegistry& registry, const std::string& address) {
+  if (registry.is_closed()) {
+    spdlog::info("closed: requests to http://{} need a token", address);
+    return;
+  }
+  spdlog::warn(
+      "OPEN WITHOUT AUTHENTICATION: every program on this machine can read and change policy at http://{}; make an "
+      "admin token to close it (egress-server token create --role admin, or POST /api/tokens)",
+      address);
+}
+
+int serve(const ListenAddress& listen, const DataDirectory& directory, const Services& services, Gate& gate,
+          AllowedHosts allowed_hosts) {
+  auto server = HttpServer::start(listen.address, listen.port, Router(make_routes(services)), HttpLimits(), gate,
+                                  std::move(allowed_hosts));
   if (!server) return complain(kFailed, server.error().message);
   const std::string address = format_listen_address({listen.address, (*server)->port()});
   if (auto done = directory.write_address(address); !done) return complain(kFailed, done.error().message);
-  spdlog::warn("open without authentication: every program on this machine can read and change policy at http://{}",
-               address);
+  say_who_may(services.registry, address);
   std::printf("listening on http://%s\n", address.c_str());
   std::fflush(stdout);
 
@@ -74,11 +91,12 @@ int serve(const ListenAddress& listen, const DataDirectory& directory, Services 
 int run(const Options& options) {
   const auto listen = parse_listen_address(options.listen);
   if (!listen) return complain(kRefused, "--listen " + listen.error().message);
-  if (!is_loopback(listen->address)) {
-    return complain(kRefused,
-                    "--listen " + options.listen +
-                        ": refused, because this is not a loopback address and the server has neither TLS nor "
-                        "tokens yet: listen on 127.0.0.1 or [::1]");
+  auto allowed_hosts = AllowedHosts::make(listen->address, options.allowed_hosts);
+  if (!allowed_hosts) return complain(kRefused, "--allowed-host: " + allowed_hosts.error().message);
+  constexpr bool kHasTls = false;
+  // Whether there is an admin is known once the store is open; what TLS alone decides touches no directory.
+  if (auto safe = check_exposure(*listen, kHasTls, true); !safe) {
+    return complain(kRefused, "--listen " + options.listen + ": " + safe.error().message);
   }
   auto directory = DataDirectory::open(options.data);
   if (!directory) return complain(kFailed, "--data " + options.data + ": " + directory.error().message);
@@ -89,6 +107,15 @@ int run(const Options& options) {
   if (!store) return complain(kFailed, store.error().message);
 
   const SystemClock clock;
+  TokenRegistry registry(clock);
+  if (auto done = registry.load(**store); !done) return complain(kFailed, done.error().message);
+  if (auto safe = check_exposure(*listen, kHasTls, registry.has_live_admin()); !safe) {
+    return complain(kRefused, "--listen " + options.listen + ": " + safe.error().message);
+  }
+  Tokens tokens(**store, clock, registry);
+  UiSessions ui_sessions(clock);
+  AuthFailures auth_failures(**store, clock);
+  TokenGate gate(registry, ui_sessions, auth_failures);
   StoredDocuments documents;
   Distribution distribution(**store, clock, *std::move(key), documents);
   EgressPolicy egress_policy(**store, clock, distribution);
@@ -97,19 +124,21 @@ int run(const Options& options) {
   AuditLog audit(**store);
   Telemetry telemetry(**store, clock);
   AgentFleet fleet(**store, clock);
-  TokenRegistry tokens(clock);
-  tokens.set_revocation_observer([&distribution](const TokenRecord& token) {
+  registry.set_revocation_observer([&distribution](const TokenRecord& token) {
     if (token.kind == TokenKind::kWorkload) distribution.workload_changed(token.namespace_path, token.name);
   });
-  Workloads workloads(**store, clock, tokens, distribution);
+  Workloads workloads(**store, clock, registry, distribution);
   Manifests manifests(**store, clock, distribution, documents);
   ManifestListing manifest_listing(**store);
   Explanations explanations(**store, clock, documents);
   if (auto done = namespaces.ensure_initial(); !done) return complain(kFailed, done.error().message);
-  if (auto done = tokens.load(**store); !done) return complain(kFailed, done.error().message);
   if (auto done = fleet.load(); !done) return complain(kFailed, done.error().message);
-  return serve(*listen, *directory, {clock, egress_policy, namespaces, mode, audit, telemetry, distribution, fleet, manifests,
-                                   manifest_listing, explanations, workloads});
+  const Services services{
+      clock,     egress_policy,    namespaces,   mode,     audit,  telemetry,   distribution,  fleet,
+      manifests, manifest_listing, explanations, registry, tokens, ui_sessions, auth_failures, workloads};
+  const int status = serve(*listen, *directory, services, gate, *std::move(allowed_hosts));
+  if (auto done = auth_failures.record_all(); !done) return complain(kFailed, done.error().message);
+  return status;
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -117,20 +146,25 @@ int parse_and_run(int argc, char** argv) {
   CLI::App app("The central server of egress: owns policy, serves it to agents, keeps the audit.", "egress-server");
   app.add_option("--listen", options.listen, "ADDRESS:PORT to listen on; port 0 takes a free one")
       ->capture_default_str();
-  app.add_option("--data", options.data, "directory for the database, the signing key and the address file")
-      ->required();
+  app.add_option("--data", options.data, "directory for the database, the signing key and the address file");
+  app.add_option("--allowed-host", options.allowed_hosts,
+                 "a name that requests may give as Host besides loopback and the address listened on; repeatable");
   app.add_option("--log", options.log, "how much to log on stderr")
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}))
       ->capture_default_str();
+  std::function<int()> command;
+  add_token_commands(app, command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kRefused;
   }
+  if (!command && options.data.empty()) return complain(kRefused, "--data is required");
   spdlog::set_default_logger(spdlog::stderr_color_mt("egress-server"));
   spdlog::set_level(spdlog::level::from_str(options.log));
 
   ::umask(077);  // the database holds policy and audit: its owner's business
+  if (command) return command();
   // Before any thread exists, so that all of them leave these signals to sigwait().
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

@@ -47,7 +47,7 @@ ErrorBody parse_error_body(const std::string& body) {
 }
 
 std::optional<ServerRefusal> find_refusal(unsigned status, const std::string& body, const SessionIdentity& identity) {
-  if (status != 401 && status != 403 && status != 404) return std::nullopt;
+  if (status != 401 && status != 403 && status != 404 && status != 429) return std::nullopt;
   const ErrorBody error = parse_error_body(body);
   if (error.code.empty()) return std::nullopt;
   if (status == 404) {
@@ -56,6 +56,13 @@ std::optional<ServerRefusal> find_refusal(unsigned status, const std::string& bo
         NoPolicyCause::kNamespaceUnknown,
         describe(error, "namespace \"" + identity.key.namespace_path + "\" is not known to " + identity.server.text()),
         true};
+  }
+  if (status == 429) {
+    // A valid token is never too many: this session was refused, like others before it.
+    if (error.code != "rate_limited") return std::nullopt;
+    ServerRefusal refusal = refuse_unauthenticated(error, identity);
+    refusal.forget_stored = false;
+    return refusal;
   }
   if (status == 401) return refuse_unauthenticated(error, identity);
   // What is stored for the token is the registration's: it serves those sessions that claim nothing else.

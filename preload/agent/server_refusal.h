@@ -24,7 +24,7 @@ struct ErrorBody {
 };
 ErrorBody parse_error_body(const std::string& body);
 
-// nullopt unless it is a 401, a 403 or a 404 namespace_unknown of an egress-server's.
+// nullopt unless it is a 401, a 403, a 404 namespace_unknown or a 429 rate_limited of an egress-server's.
 std::optional<ServerRefusal> find_refusal(unsigned status, const std::string& body, const SessionIdentity& identity);
 
 }  // namespace egress

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <exception>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -20,6 +21,41 @@ namespace {
 
 constexpr auto kDeadline = std::chrono::seconds(60);
 constexpr std::size_t kMaxAnswerBytes = 64u << 20;
+constexpr std::size_t kMaxTokenBytes = 256;
+
+bool is_printable(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+Expected<std::string> find_token(const std::string& file) {
+  std::string token;
+  std::string source = "EGRESS_ADMIN_TOKEN";
+  if (file.empty()) {
+    token = read_environment("EGRESS_ADMIN_TOKEN").value_or("");
+    if (token.empty()) return token;
+  } else {
+    source = file;
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream) return fail(ErrorCode::kUnavailable, "the token file " + file + " cannot be read");
+    token.resize(kMaxTokenBytes + 1);
+    stream.read(token.data(), static_cast<std::streamsize>(token.size()));
+    token.resize(static_cast<std::size_t>(stream.gcount()));
+    while (token.ends_with('\n') || token.ends_with('\r')) token.pop_back();
+  }
+  if (token.empty() || token.size() > kMaxTokenBytes || !is_printable(token)) {
+    return fail(ErrorCode::kInvalidArgument, source + " holds no token: expected one line without blanks");
+  }
+  return token;
+}
+
+std::string remedy_for(unsigned status) {
+  if (status == 401) {
+    return "; give a valid token by EGRESS_ADMIN_TOKEN or --token-file (made by POST /api/tokens, or by "
+           "egress-server token create)";
+  }
+  if (status == 403) return "; ask an admin of that namespace for a token that may, or to do it";
+  return {};
+}
 
 }  // namespace
 
@@ -28,7 +64,9 @@ Expected<ServerAnswer> call_server(const ServerCall& call) {
       call.server.empty() ? read_environment("EGRESS_SERVER").value_or(std::string(kDefaultServer)) : call.server;
   const auto url = parse_server_url(chosen);
   if (!url) return fail(ErrorCode::kInvalidArgument, url.error().message);
-  HttpRequest request = make_api_request(call.target, read_environment("EGRESS_TOKEN").value_or(""));
+  const auto token = find_token(call.token_file);
+  if (!token) return tl::unexpected(token.error());
+  HttpRequest request = make_api_request(call.target, *token);
   request.method = call.method;
   request.body = call.body;
   request.deadline = kDeadline;
@@ -69,7 +107,7 @@ std::string describe_refusal(const ServerAnswer& answer) {
   // It ends on a terminal.
   std::replace_if(
       line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return line;
+  return line + remedy_for(answer.status);
 }
 
 int exit_status_of(const ServerAnswer& answer) {

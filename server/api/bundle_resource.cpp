@@ -212,7 +212,7 @@ Result<Response> list_bundle_status(AgentFleet& fleet, const Request& request) {
   }
   const std::size_t limit = query.limit(kDefaultPage, kMaxPage);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  const auto page = fleet.list(after, limit);
+  const auto page = fleet.list(request.principal.scope, after, limit);
   if (!page) return tl::unexpected(page.error());
   Json body = Json::object();
   body["items"] = Json::array();

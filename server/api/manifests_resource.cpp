@@ -131,7 +131,12 @@ Result<Response> list_manifests(ManifestListing& listing, const Request& request
   const bool yaml = wants_yaml(query, request);
   const std::size_t limit = yaml ? query.limit(kMaxExport, kMaxExport) : query.limit(kDefaultPage, kMaxPage);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  const auto page = listing.list(filter, cursor, limit, yaml ? kMaxExportBytes : kMaxPageBytes);
+  if (filter.namespace_path && !filter.namespace_path->empty()) {
+    if (auto seen = require_sight(request.principal, *filter.namespace_path); !seen) {
+      return tl::unexpected(seen.error());
+    }
+  }
+  const auto page = listing.list(request.principal, filter, cursor, limit, yaml ? kMaxExportBytes : kMaxPageBytes);
   if (!page) return tl::unexpected(page.error());
   return yaml ? render_yaml_page(*page) : render_json_page(*page);
 }

@@ -1,6 +1,7 @@
 #include "server/api/mode_resource.h"
 
 #include "server/api/fields.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -28,6 +29,9 @@ Result<Response> set_mode(ServerMode& mode, const Request& request) {
   const auto wanted = fields.name("mode", find_mode, "enforcement, shadow, discovery");
   if (!wanted.value) fields.refuse("mode", "is required: one of enforcement, shadow, discovery");
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
+  if (auto may_set = require(request.principal, Role::kAdmin, kRootNamespace); !may_set) {
+    return tl::unexpected(may_set.error());
+  }
   return mode.set(*wanted.value, request.principal).map(render_mode);
 }
 

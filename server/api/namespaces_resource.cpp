@@ -75,11 +75,12 @@ Result<Response> list_namespaces(Namespaces& namespaces, const Request& request)
   if (!cursor.empty() && !parse_namespace_path(cursor)) query.refuse("cursor", "expected the next_cursor of a page");
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   if (name) {
+    if (auto seen = require_sight(request.principal, *name); !seen) return tl::unexpected(seen.error());
     const auto view = namespaces.get(*name);
     if (!view) return tl::unexpected(view.error());
     return json_response(200, list_of(render_view(*view)));
   }
-  const auto page = namespaces.list(cursor, limit);
+  const auto page = namespaces.list(request.principal, cursor, limit);
   if (!page) return tl::unexpected(page.error());
   Json body = Json::object();
   body["items"] = Json::array();

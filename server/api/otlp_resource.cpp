@@ -1,6 +1,7 @@
 #include "server/api/otlp_resource.h"
 
 #include "server/api/fields.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -38,6 +39,7 @@ Result<Response> list_otlp(Telemetry& telemetry, Signal signal, const Request& r
     query.refuse("attr", "more than " + std::to_string(kMaxAttributeFilters) + " attribute filters");
   }
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  if (request.principal.scope != kRootNamespace) filter.subtree = request.principal.scope;
   auto records = telemetry.find(filter);
   if (!records) return tl::unexpected(records.error());
   Response response;

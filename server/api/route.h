@@ -51,6 +51,7 @@ struct Access {
   };
   Audience audience = Audience::kRole;
   Role role = Role::kAdmin;
+  bool users_too = false;  // kWorkload: also a user with at least `role`
 };
 
 struct Route {

@@ -9,6 +9,8 @@
 #include "server/api/mode_resource.h"
 #include "server/api/namespaces_resource.h"
 #include "server/api/otlp_resource.h"
+#include "server/api/session_resource.h"
+#include "server/api/tokens_resource.h"
 #include "server/api/workloads_resource.h"
 #include "shared/manifest/node.h"
 
@@ -69,12 +71,20 @@ std::vector<Route> make_routes(const Services& services) {
   constexpr ErrorStyle kRpc = ErrorStyle::kRpcStatus;
   constexpr Access kAnyone{Access::Audience::kAnyone, Role::kViewer};
   constexpr Access kWorkload{Access::Audience::kWorkload, Role::kViewer};
+  constexpr Access kTelemetry{Access::Audience::kWorkload, Role::kOperator, true};
   constexpr Access kViewer{Access::Audience::kRole, Role::kViewer};
   constexpr Access kOperator{Access::Audience::kRole, Role::kOperator};
   constexpr Access kAdmin{Access::Audience::kRole, Role::kAdmin};
 
   return {
       {kGet, "/healthz", kAnyone, kNone, 0, Handler(get_health)},
+      {kPost, "/api/session", kAnyone, kJson, kSmallBody,
+       call(begin_session, services.registry, services.ui_sessions, services.auth_failures)},
+      {kGet, "/api/session", kAnyone, kNone, 0, call(get_session, services.registry)},
+      {kDelete, "/api/session", kAnyone, kNone, 0, call(end_session, services.registry, services.ui_sessions)},
+      {kGet, "/api/tokens", kAdmin, kNone, 0, call(list_tokens, services.tokens)},
+      {kPost, "/api/tokens", kAdmin, kJson, kSmallBody, call(create_token, services.tokens, services.clock)},
+      {kDelete, "/api/tokens", kAdmin, kNone, 0, call(revoke_token_by_id, services.tokens)},
       {kGet, "/api/policy/egress", kViewer, kNone, 0, call(list_egress_policy, services.egress_policy)},
       {kPost, "/api/policy/egress/allow", kOperator, kJson, kSmallBody, put_entry(Action::kAllow)},
       {kPost, "/api/policy/egress/block", kOperator, kJson, kSmallBody, put_entry(Action::kDeny)},
@@ -93,8 +103,8 @@ std::vector<Route> make_routes(const Services& services) {
       {kGet, "/api/mode", kViewer, kNone, 0, call(get_mode, services.mode)},
       {kPost, "/api/mode", kAdmin, kJson, kSmallBody, call(set_mode, services.mode)},
       {kGet, "/api/audit", kViewer, kNone, 0, call(list_audit, services.audit)},
-      {kPost, "/v1/logs", kWorkload, kOtlp, kTelemetryBody, receive(Signal::kLogs), kRpc},
-      {kPost, "/v1/traces", kWorkload, kOtlp, kTelemetryBody, receive(Signal::kTraces), kRpc},
+      {kPost, "/v1/logs", kTelemetry, kOtlp, kTelemetryBody, receive(Signal::kLogs), kRpc},
+      {kPost, "/v1/traces", kTelemetry, kOtlp, kTelemetryBody, receive(Signal::kTraces), kRpc},
       {kGet, "/api/otlp/logs", kViewer, kNone, 0, list_records(Signal::kLogs)},
       {kGet, "/api/otlp/traces", kViewer, kNone, 0, list_records(Signal::kTraces)},
       {kGet, "/api/bundle", kWorkload, kNone, 0, poll_bundle},

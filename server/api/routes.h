@@ -7,12 +7,16 @@
 #include "server/distribution/distribution.h"
 #include "server/service/agent_fleet.h"
 #include "server/service/audit_log.h"
+#include "server/service/auth_failures.h"
 #include "server/service/egress_policy.h"
 #include "server/service/explanations.h"
 #include "server/service/manifest_listing.h"
 #include "server/service/manifests.h"
 #include "server/service/namespaces.h"
 #include "server/service/server_mode.h"
+#include "server/service/token_registry.h"
+#include "server/service/tokens.h"
+#include "server/service/ui_sessions.h"
 #include "server/service/workloads.h"
 #include "server/telemetry/telemetry.h"
 
@@ -31,6 +35,10 @@ struct Services {
   Manifests& manifests;
   ManifestListing& manifest_listing;
   Explanations& explanations;
+  TokenRegistry& registry;
+  Tokens& tokens;
+  UiSessions& ui_sessions;
+  AuthFailures& auth_failures;
   Workloads& workloads;
 };
 

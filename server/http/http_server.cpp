@@ -27,12 +27,13 @@ asio::awaitable<void> serve(std::shared_ptr<Session> session) { co_await session
 
 class HttpServer::Running {
  public:
-  Running(Router router, const HttpLimits& limits)
+  Running(Router router, const HttpLimits& limits, Gate& gate, AllowedHosts allowed_hosts)
       : limits_(limits),
         router_(std::move(router)),
+        allowed_hosts_(std::move(allowed_hosts)),
         sessions_(std::make_shared<SessionSet>()),
         workers_(limits.worker_threads),
-        host_{router_, limits_, workers_, sessions_},
+        host_{router_, gate, allowed_hosts_, limits_, workers_, sessions_},
         io_(static_cast<int>(limits.io_threads)),
         acceptor_(asio::make_strand(io_)),
         pause_(acceptor_.get_executor()),
@@ -112,6 +113,7 @@ class HttpServer::Running {
 
   const HttpLimits limits_;
   const Router router_;
+  const AllowedHosts allowed_hosts_;
   // Sessions refer to what stands above io_, and end at the latest with it.
   std::shared_ptr<SessionSet> sessions_;
   asio::thread_pool workers_;
@@ -127,8 +129,9 @@ class HttpServer::Running {
 };
 
 Expected<std::unique_ptr<HttpServer>> HttpServer::start(Address address, std::uint16_t port, Router router,
-                                                        const HttpLimits& limits) {
-  auto running = std::make_unique<Running>(std::move(router), limits);
+                                                        const HttpLimits& limits, Gate& gate,
+                                                        AllowedHosts allowed_hosts) {
+  auto running = std::make_unique<Running>(std::move(router), limits, gate, std::move(allowed_hosts));
   if (auto done = running->listen(address, port); !done) return tl::unexpected(done.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(running)));
 }

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "server/api/gate.h"
+#include "server/http/access.h"
 #include "server/http/http_limits.h"
 #include "server/http/router.h"
 #include "shared/base/error.h"
@@ -15,9 +17,11 @@ namespace egress::server {
 
 class HttpServer {
  public:
-  // Listening when it returns; port 0 takes a free one. kUnavailable if the address cannot be bound.
+  // Listening when it returns; port 0 takes a free one. kUnavailable if the address cannot be bound. The gate
+  // outlives the server.
   static Expected<std::unique_ptr<HttpServer>> start(Address address, std::uint16_t port, Router router,
-                                                     const HttpLimits& limits);
+                                                     const HttpLimits& limits, Gate& gate,
+                                                     AllowedHosts allowed_hosts = {});
   ~HttpServer();
 
   std::uint16_t port() const;

@@ -51,6 +51,15 @@ bool is_json_type(std::string_view content_type) {
   return beast::iequals(beast::string_view(type.data(), type.size()), "application/json");
 }
 
+// The other end; "::" if it is gone already, whose requests end by themselves.
+Address peer_of(const Session::Socket& socket) {
+  beast::error_code code;
+  const auto endpoint = socket.remote_endpoint(code);
+  if (code) return {};
+  const auto address = parse_address(endpoint.address().to_string());
+  return address ? *address : Address{};
+}
+
 // What a worker thread runs. A handler that throws (out of memory) fails its own request only.
 template <typename Work>
 asio::awaitable<std::invoke_result_t<Work&>> run_work(Work work) {
@@ -66,6 +75,7 @@ asio::awaitable<std::invoke_result_t<Work&>> run_work(Work work) {
 
 Session::Session(const SessionHost& host, Socket socket)
     : host_(host),
+      peer_(peer_of(socket)),
       stream_(std::move(socket)),
       buffer_(host.limits.read_buffer_bytes),
       hold_timer_(stream_.get_executor()) {}
@@ -106,6 +116,7 @@ asio::awaitable<bool> Session::serve_one() {
   const bool readable = co_await read_header();
   if (!readable) co_return false;
   Plan plan = plan_request();
+  if (plan.failure_to_record) co_await record_failures();
   if (!plan.refusal) plan.refusal = co_await read_body(plan.route);
   const bool keep_alive = parser_->get().keep_alive() && parser_->is_done();
   if (plan.refusal) {
@@ -170,7 +181,6 @@ Session::Plan Session::plan_request() const {
   plan.request.method = method_of(parser_->get().method());
   plan.request.path = std::move(target->path);
   plan.request.query = std::move(target->query);
-  plan.request.principal = Principal::open();
   Router::Match match = host_.router.find(plan.request.method, plan.request.path);
   if (!match.route) {
     if (match.allow.empty()) {
@@ -185,6 +195,8 @@ Session::Plan Session::plan_request() const {
   plan.route = match.route;
   plan.request.captures = std::move(match.captures);
   plan.request.accept = std::string(field(http::field::accept));
+  admit(plan);
+  if (plan.refusal) return plan;
   plan.refusal = check_body(*plan.route);
   for (const auto& header : parser_->get()) {
     if (header.name() == http::field::if_none_match) plan.request.if_none_match.emplace_back(view_of(header.value()));
@@ -199,18 +211,28 @@ std::optional<Response> Session::check_access() const {
   if (request.count(http::field::host) != 1) {
     return error_response(400, "invalid_host", "exactly one Host field is required", ErrorStyle::kApi);
   }
-  if (!is_loopback_host(host)) {
+  if (!host_.allowed_hosts.holds(host)) {
     return error_response(403, "foreign_host",
-                          "this server answers to localhost, 127.0.0.0/8 and [::1], not to " + std::string(host),
+                          "this server answers to " + host_.allowed_hosts.describe() + ", not to " + std::string(host),
                           ErrorStyle::kApi);
   }
   const bool changes_state = request.method() != http::verb::get && request.method() != http::verb::head;
-  if (changes_state &&
-      is_cross_site(field(http::field::origin), view_of(request["Sec-Fetch-Site"]), field(http::field::host))) {
+  if (changes_state && is_cross_site(field(http::field::origin), view_of(request["Sec-Fetch-Site"]),
+                                     field(http::field::host), is_secure())) {
     return error_response(403, "cross_site", "requests from pages of another origin may not change anything",
                           ErrorStyle::kApi);
   }
   return std::nullopt;
+}
+
+asio::awaitable<void> Session::record_failures() {
+  auto record = [&gate = host_.gate]() -> Result<void> {
+    gate.record_failures();
+    return {};
+  };
+  auto recording = run_work(std::move(record));
+  const Result<void> done = co_await asio::co_spawn(host_.workers, std::move(recording), asio::use_awaitable);
+  boost::ignore_unused(done);  // the gate logs what it could not write
 }
 
 std::optional<Response> Session::check_body(const Route& route) const {
@@ -262,8 +284,11 @@ asio::awaitable<std::optional<Response>> Session::read_body(const Route* route) 
 
 asio::awaitable<Response> Session::answer(const Route* route, Request request) {
   Result<Response> result;
-  if (const auto* poll = std::get_if<PollStarter>(&route->handler)) {
-    result = co_await hold(poll, std::move(request));
+  const Result<void> holds = host_.gate.recheck(*route, request.principal);  // reading the body may have taken long
+  if (!holds) {
+    result = tl::unexpected(holds.error());
+  } else if (const auto* poll = std::get_if<PollStarter>(&route->handler)) {
+    result = co_await hold(route, poll, std::move(request));
   } else {
     auto work = [handler = std::get_if<Handler>(&route->handler), held = std::move(request)] {
       return (*handler)(held);
@@ -278,7 +303,8 @@ asio::awaitable<Response> Session::answer(const Route* route, Request request) {
   co_return error_response(result.error(), route->errors);
 }
 
-asio::awaitable<Result<Response>> Session::hold(const PollStarter* start, Request request) {
+asio::awaitable<Result<Response>> Session::hold(const Route* route, const PollStarter* start, Request request) {
+  const Principal principal = request.principal;
   auto begin = [start, held = std::move(request)]() -> Result<std::shared_ptr<Poll>> {
     auto poll = (*start)(held);
     if (!poll) return tl::unexpected(poll.error());
@@ -303,6 +329,8 @@ asio::awaitable<Result<Response>> Session::hold(const PollStarter* start, Reques
   while (true) {
     const bool last = !waits || stopping_ || std::chrono::steady_clock::now() >= deadline;
     woken_ = false;
+    const Result<void> holds = host_.gate.recheck(*route, principal);
+    if (!holds) co_return tl::unexpected(holds.error());
     auto attempt = [poll, last]() -> Result<std::optional<Response>> {
       auto answered = poll->attempt(last);
       if (!answered) return std::optional<Response>();

@@ -15,6 +15,8 @@
 #include <memory>
 #include <optional>
 
+#include "server/api/gate.h"
+#include "server/http/access.h"
 #include "server/http/http_limits.h"
 #include "server/http/router.h"
 #include "server/http/session_set.h"
@@ -24,6 +26,8 @@ namespace egress::server {
 // What all sessions share. Outlives them.
 struct SessionHost {
   const Router& router;
+  Gate& gate;
+  const AllowedHosts& allowed_hosts;
   const HttpLimits& limits;
   boost::asio::thread_pool& workers;
   std::shared_ptr<SessionSet> sessions;
@@ -53,6 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // What is to be done with the request whose header was read.
   struct Plan {
     std::optional<Response> refusal;
+    bool failure_to_record = false;  // before the refusal is sent
     const Route* route = nullptr;
     Request request;
   };
@@ -62,19 +67,23 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<std::optional<Response>> read_body(const Route* route);  // a refusal, if it is too large
   boost::asio::awaitable<bool> send(Response response, bool keep_alive);
   boost::asio::awaitable<Response> answer(const Route* route, Request request);
-  boost::asio::awaitable<Result<Response>> hold(const PollStarter* start, Request request);
+  boost::asio::awaitable<Result<Response>> hold(const Route* route, const PollStarter* start, Request request);
   boost::asio::awaitable<void> wait_for_wake(std::chrono::steady_clock::time_point deadline);
   boost::asio::awaitable<void> linger();
 
   Plan plan_request() const;
   std::optional<Response> check_access() const;
+  void admit(Plan& plan) const;
+  boost::asio::awaitable<void> record_failures();
   std::optional<Response> check_body(const Route& route) const;
   std::string_view field(boost::beast::http::field name) const;
+  bool is_secure() const { return false; }  // whether it speaks TLS
   void watch_for_disconnect();
   bool peer_is_gone();
   void wake();
 
   const SessionHost& host_;
+  const Address peer_;
   Stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;

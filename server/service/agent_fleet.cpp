@@ -24,11 +24,11 @@ Result<std::uint64_t> AgentFleet::report(AgentStatus status, std::optional<std::
   return revision;
 }
 
-Result<AgentFleet::Page> AgentFleet::list(const std::string& after, std::size_t limit) {
+Result<AgentFleet::Page> AgentFleet::list(const std::string& subtree, const std::string& after, std::size_t limit) {
   auto page = store_.read([&](Reader& reader) {
     Page result;
     result.revision = reader.revision();
-    auto statuses = reader.agent_statuses(after, limit);
+    auto statuses = reader.agent_statuses(subtree, after, limit);
     result.items = std::move(statuses.rows);
     if (statuses.more) result.next_after = agent_status_key(result.items.back());
     return result;

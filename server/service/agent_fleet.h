@@ -27,7 +27,8 @@ class AgentFleet {
     std::uint64_t revision = 0;
     std::optional<std::string> next_after;
   };
-  Result<Page> list(const std::string& after, std::size_t limit);
+  // Of workloads in `subtree` and below.
+  Result<Page> list(const std::string& subtree, const std::string& after, std::size_t limit);
 
  private:
   Store& store_;

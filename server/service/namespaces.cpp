@@ -1,5 +1,8 @@
 #include "server/service/namespaces.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "server/service/namespace_write.h"
 #include "shared/policy/namespace_path.h"
 
@@ -15,6 +18,30 @@ NamespaceView view_of(Reader& reader, NamespaceRecord record, UnixMillis now_ms)
       record.path == kRootNamespace || (chain.size() > 1 && chain[1].path == parent_namespace(record.path));
   view.record = std::move(record);
   return view;
+}
+
+// Ancestors of the scope come before its subtree in the order of paths.
+RowPage<NamespaceRecord> visible_namespaces(Reader& reader, const Principal& principal, const std::string& after,
+                                            std::size_t limit) {
+  auto ancestors = ancestor_namespaces(principal.scope);
+  std::reverse(ancestors.begin(), ancestors.end());
+  RowPage<NamespaceRecord> page;
+  for (const std::string_view path : ancestors) {
+    if (path <= after) continue;
+    auto record = reader.find_namespace(path);
+    if (!record) continue;
+    page.more = page.rows.size() == limit;
+    if (page.more) return page;
+    page.rows.push_back(*std::move(record));
+  }
+  if (page.rows.size() == limit) {
+    page.more = !reader.namespaces_in(principal.scope, after, 1).rows.empty();
+    return page;
+  }
+  RowPage<NamespaceRecord> subtree = reader.namespaces_in(principal.scope, after, limit - page.rows.size());
+  std::move(subtree.rows.begin(), subtree.rows.end(), std::back_inserter(page.rows));
+  page.more = subtree.more;
+  return page;
 }
 
 NamespaceRecord changed_record(const std::optional<NamespaceRecord>& stored, const NamespacePut& put,
@@ -58,11 +85,11 @@ Result<void> Namespaces::ensure_initial() {
   });
 }
 
-Result<Namespaces::Page> Namespaces::list(const std::string& after, std::size_t limit) {
+Result<Namespaces::Page> Namespaces::list(const Principal& principal, const std::string& after, std::size_t limit) {
   const UnixMillis now_ms = clock_.now_ms();
   auto page = store_.read([&](Reader& reader) {
     Page result;
-    auto records = reader.namespaces(after, limit);
+    auto records = visible_namespaces(reader, principal, after, limit);
     for (NamespaceRecord& record : records.rows) result.items.push_back(view_of(reader, std::move(record), now_ms));
     if (records.more) result.next_after = result.items.back().record.path;
     return result;

@@ -62,7 +62,8 @@ class Namespaces {
     std::vector<NamespaceView> items;
     std::optional<std::string> next_after;
   };
-  Result<Page> list(const std::string& after, std::size_t limit);
+  // What the principal may see, by path: its scope's ancestors, then its subtree.
+  Result<Page> list(const Principal& principal, const std::string& after, std::size_t limit);
   Result<NamespaceView> get(const std::string& path);  // namespace_unknown
 
   // Refuses with child_widens_parent, cascade_violations (unless forced) or invalid_field.

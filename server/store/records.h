@@ -88,6 +88,7 @@ struct AuditRow {
 struct AuditFilter {
   std::optional<std::string> event{};
   std::optional<std::string> namespace_path{};
+  std::optional<std::string> subtree{};  // a namespace, with all below
   std::optional<std::string> workload{};
   std::optional<std::string> host{};
   std::optional<std::string> verdict{};
@@ -130,6 +131,7 @@ struct TelemetryFilter {
   std::optional<UnixMillis> since_ms;
   std::optional<UnixMillis> until_ms;
   std::vector<std::pair<std::string, std::string>> attributes;  // all must hold
+  std::optional<std::string> subtree{};  // whose attribute agent.namespace is this namespace or below it
   std::optional<std::uint64_t> before_id;
   std::size_t limit = 0;
 };

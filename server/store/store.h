@@ -34,6 +34,9 @@ class Reader {
   virtual std::optional<NamespaceRecord> find_namespace(std::string_view path) = 0;
   // Past `after` in the order of paths.
   virtual RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
+  // `subtree` and what is below, past `after`.
+  virtual RowPage<NamespaceRecord> namespaces_in(std::string_view subtree, std::string_view after,
+                                                 std::size_t limit) = 0;
   virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
   virtual bool has_descendants(std::string_view path) = 0;
 
@@ -49,7 +52,8 @@ class Reader {
   // Of the revisions in [first, last], oldest first, each revision's in the order of their making.
   virtual std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) = 0;
 
-  virtual std::vector<TokenRecord> tokens() = 0;  // by id, revoked ones included
+  virtual std::vector<TokenRecord> tokens() = 0;       // by id, revoked ones included
+  virtual std::vector<TokenRecord> user_tokens() = 0;  // those of kind kUser, likewise
   virtual std::optional<TokenRecord> find_token(std::string_view id) = 0;
 
   virtual std::optional<WorkloadRecord> find_workload(std::string_view namespace_path, std::string_view name) = 0;
@@ -60,7 +64,9 @@ class Reader {
   virtual std::optional<AuditRow> last_audit_row() = 0;
   virtual RowPage<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
   virtual RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
-  virtual RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) = 0;
+  // Of workloads in `subtree` and below.
+  virtual RowPage<AgentStatus> agent_statuses(std::string_view subtree, std::string_view after_key,
+                                              std::size_t limit) = 0;
   virtual std::optional<StoredLayer> find_layer(std::string_view hash) = 0;
 };
 

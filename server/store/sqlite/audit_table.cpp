@@ -1,4 +1,5 @@
 #include "server/store/sqlite/page_filler.h"
+#include "server/store/sqlite/path_range.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
@@ -52,6 +53,7 @@ RowPage<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
       {filter.host, "host = ?"},   {filter.verdict, "verdict = ?"},          {filter.layer, "layer = ?"},
   };
   for (const auto& [value, condition] : equalities) add(value.has_value(), condition);
+  add(filter.subtree.has_value(), "(namespace = ? OR (namespace >= ? AND namespace < ?))");
   add(filter.since_ms.has_value(), "time_ms >= ?");
   add(filter.until_ms.has_value(), "time_ms < ?");
   add(filter.before_seq.has_value(), "seq < ?");
@@ -61,6 +63,10 @@ RowPage<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
   Query query(connection_, std::string(kColumns) + where + " ORDER BY seq DESC LIMIT ?");
   for (const auto& [value, condition] : equalities) {
     if (value) query.bind(*value);
+  }
+  if (filter.subtree) {
+    const PathRange range = range_below(*filter.subtree);
+    query.bind(*filter.subtree).bind(range.first).bind(range.end);
   }
   if (filter.since_ms) query.bind(*filter.since_ms);
   if (filter.until_ms) query.bind(*filter.until_ms);

@@ -89,6 +89,21 @@ RowPage<NamespaceRecord> SqliteTransaction::namespaces(std::string_view after, s
   return page.take();
 }
 
+RowPage<NamespaceRecord> SqliteTransaction::namespaces_in(std::string_view subtree, std::string_view after,
+                                                          std::size_t limit) {
+  const PathRange range = range_below(subtree);
+  Query query(connection_, std::string(kColumns) +
+                               " WHERE path > ? AND (path = ? OR (path >= ? AND path < ?)) ORDER BY path LIMIT ?");
+  query.bind(after).bind(subtree).bind(range.first).bind(range.end).bind(static_cast<std::int64_t>(limit + 1));
+  PageFiller<NamespaceRecord> page(limit);
+  while (query.step()) {
+    NamespaceRecord record = read_namespace(query);
+    const std::size_t size = size_of(record);
+    if (!page.add(std::move(record), size)) break;
+  }
+  return page.take();
+}
+
 std::vector<NamespaceRecord> SqliteTransaction::descendants(std::string_view path) {
   const PathRange range = range_below(path);
   Query query(connection_, std::string(kColumns) + " WHERE path >= ? AND path < ? ORDER BY path");

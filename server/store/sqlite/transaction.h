@@ -29,6 +29,7 @@ class SqliteTransaction final : public Writer {
 
   // tokens_table.cpp
   std::vector<TokenRecord> tokens() override;
+  std::vector<TokenRecord> user_tokens() override;
   std::optional<TokenRecord> find_token(std::string_view id) override;
   void put_token(const TokenRecord& record) override;
 
@@ -51,6 +52,7 @@ class SqliteTransaction final : public Writer {
   // namespaces_table.cpp
   std::optional<NamespaceRecord> find_namespace(std::string_view path) override;
   RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) override;
+  RowPage<NamespaceRecord> namespaces_in(std::string_view subtree, std::string_view after, std::size_t limit) override;
   std::vector<NamespaceRecord> descendants(std::string_view path) override;
   bool has_descendants(std::string_view path) override;
   void put_namespace(const NamespaceRecord& record) override;
@@ -73,7 +75,7 @@ class SqliteTransaction final : public Writer {
   bool add_telemetry(const TelemetryRow& row) override;
 
   // distribution_tables.cpp
-  RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) override;
+  RowPage<AgentStatus> agent_statuses(std::string_view subtree, std::string_view after_key, std::size_t limit) override;
   void put_agent_status(const AgentStatus& status) override;
   std::optional<StoredLayer> find_layer(std::string_view hash) override;
   void put_layer(const StoredLayer& layer, UnixMillis now_ms) override;

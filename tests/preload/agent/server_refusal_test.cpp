@@ -32,7 +32,8 @@ TEST(ServerRefusalTest, TellsWhatTakesThePolicyAway) {
       {"a proxy's 403", 403, "<html>forbidden</html>", std::nullopt, false},
       {"a proxy's 401", 401, "", std::nullopt, false},
       {"no code", 401, R"({"error":1})", std::nullopt, false},
-      {"too often", 429, R"({"error":"rate_limited"})", std::nullopt, false},
+      {"too many strangers", 429, R"({"error":"rate_limited"})", NoPolicyCause::kRefused, false},
+      {"a proxy's 429", 429, "slow down", std::nullopt, false},
       {"broken", 500, R"({"error":"internal_error"})", std::nullopt, false},
       {"away", 503, R"({"error":"store_unavailable"})", std::nullopt, false},
   };

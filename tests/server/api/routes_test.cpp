@@ -39,13 +39,17 @@ class RoutesTest : public ServiceTest {
   AuditLog audit_{*store_};
   Telemetry telemetry_{*store_, clock_};
   AgentFleet fleet_{*store_, clock_};
-  TokenRegistry tokens_{clock_};
-  Workloads workloads_{*store_, clock_, tokens_, distribution_};
   Manifests manifests_{*store_, clock_, distribution_, documents_};
   ManifestListing manifest_listing_{*store_};
   Explanations explanations_{*store_, clock_, documents_};
-  std::vector<Route> routes_ = make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_,
-                                            fleet_, manifests_, manifest_listing_, explanations_, workloads_});
+  TokenRegistry registry_{clock_};
+  Workloads workloads_{*store_, clock_, registry_, distribution_};
+  Tokens tokens_{*store_, clock_, registry_};
+  UiSessions ui_sessions_{clock_};
+  AuthFailures auth_failures_{*store_, clock_};
+  std::vector<Route> routes_ =
+      make_routes({clock_, egress_, namespaces_, mode_, audit_, telemetry_, distribution_, fleet_, manifests_,
+                   manifest_listing_, explanations_, registry_, tokens_, ui_sessions_, auth_failures_, workloads_});
 };
 
 TEST_F(RoutesTest, NoTwoRoutesAreTheSame) {
@@ -88,6 +92,18 @@ TEST_F(RoutesTest, AuditRowsCarryTheirChain) {
   EXPECT_THAT(keys, ::testing::ElementsAre("seq", "time", "event", "actor", "namespace", "subject", "detail",
                                            "prev_hash", "hash"));
   EXPECT_EQ(body.at("items").at(0).at("prev_hash"), body.at("items").at(1).at("hash"));
+}
+
+TEST_F(RoutesTest, OnlyTelemetryIsOpenToPeopleAmongTheCallsOfWorkloads) {
+  for (const Route& one : routes_) {
+    EXPECT_EQ(one.access.users_too, one.pattern.starts_with("/v1/")) << one.pattern;
+    if (one.access.audience == Access::Audience::kAnyone) {
+      EXPECT_THAT(one.pattern, ::testing::AnyOf("/healthz", "/api/session")) << one.pattern;
+    }
+    if (one.access.audience == Access::Audience::kRole && one.method != Method::kGet) {
+      EXPECT_GE(one.access.role, Role::kOperator) << one.pattern << ": viewers only read";
+    }
+  }
 }
 
 class BundlePollTest : public RoutesTest {

@@ -145,7 +145,7 @@ TEST_F(ManifestsTest, LinesCountFromTheDocumentsOwnStart) {
   ASSERT_NE(vote, votes.end());
   EXPECT_EQ(vote->document, "MirrordPolicy default/p");
   EXPECT_EQ(vote->line, 8U);
-  const auto page = listing_.list({"MirrordPolicy", {}, {}}, "", 10, kMaxPageBytes);
+  const auto page = listing_.list(admin("me"), {"MirrordPolicy", {}, {}}, "", 10, kMaxPageBytes);
   ASSERT_EQ(page->items.size(), 1U);
   EXPECT_EQ(page->items[0].source, policy);
   EXPECT_EQ(page->items[0].line, 8) << "four lines of the gateway with its marker, two blank ones";
@@ -216,7 +216,7 @@ TEST_F(ManifestsTest, PagesEndAtTheirBoundsAndCoverEverythingOnce) {
     std::vector<std::string> names;
     std::optional<std::string> after = "";
     for (pages = 0; after; ++pages) {
-      const auto page = listing_.list({}, *after, limit, max_bytes);
+      const auto page = listing_.list(admin("me"), {}, *after, limit, max_bytes);
       for (const ListedDocument& item : page->items) names.push_back(item.name);
       after = page->next_after;
     }
@@ -253,7 +253,7 @@ TEST_F(ManifestsTest, ADocumentWrittenOutReadsBackAsItself) {
   entry.reason = change_to<std::string>("true");
   entry.require_auth = change_to(true);
   ASSERT_TRUE(egress_.put(entry));
-  const auto page = listing_.list({}, "", 100, kMaxPageBytes);
+  const auto page = listing_.list(admin("me"), {}, "", 100, kMaxPageBytes);
   ASSERT_EQ(page->items.size(), 4U);
   for (const ListedDocument& item : page->items) {
     EXPECT_THAT(results_of(item.source), ElementsAre(item.kind + " unchanged")) << item.source;
