@@ -7,7 +7,6 @@
 namespace egress {
 namespace {
 
-constexpr int kMaxAncestors = 64;
 constexpr int kMaxReparentings = 4;  // between two looks at one process
 
 }  // namespace
@@ -50,12 +49,16 @@ LaunchTrees::Tree LaunchTrees::find_by_session(const PeerProcess& process) const
   return find_member(leader->key);
 }
 
-const Launch* LaunchTrees::find(const PeerProcess& peer) {
+Expected<const Launch*> LaunchTrees::find(const PeerProcess& peer) {
   if (members_.empty()) return nullptr;
   std::vector<ProcessKey> path;
   Tree tree;
   std::optional<PeerProcess> at = peer;
-  for (int depth = 0; at && depth < kMaxAncestors; ++depth) {
+  for (int depth = 0; at; ++depth) {
+    if (depth > kMaxAncestors) {
+      return fail(ErrorCode::kTooLarge, "process " + std::to_string(peer.key.pid) + " has more than " +
+                                            std::to_string(kMaxAncestors) + " ancestors");
+    }
     tree = find_member(at->key);
     if (tree != nullptr) break;
     path.push_back(at->key);

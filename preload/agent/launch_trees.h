@@ -20,6 +20,7 @@ namespace egress {
 inline constexpr std::size_t kMaxLaunches = 2048;
 inline constexpr std::size_t kMaxLaunchesPerUid = 1024;
 inline constexpr std::size_t kMaxTreeMembers = 32'768;
+inline constexpr int kMaxAncestors = 256;
 
 // What a launcher said of the command that it was to become.
 struct Launch {
@@ -38,7 +39,8 @@ class LaunchTrees {
 
   // The launch that the process descends from; nullptr if there is none, or if it is another user's: only root's tree
   // goes on in processes of other users, for nobody may choose for a process that has more rights.
-  const Launch* find(const PeerProcess& peer);
+  // kTooLarge for a process with more ancestors than are looked at: a tree is not left by growing deep.
+  Expected<const Launch*> find(const PeerProcess& peer);
 
   // A new tree. The caller has looked whether its root is in one already. kTooLarge past the limits.
   Expected<void> add(Launch launch);

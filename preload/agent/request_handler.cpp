@@ -109,7 +109,9 @@ asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<c
   const auto refuse = [](const Error& error) { return make_refusal(ReplyStatus::kRefused, error.message); };
   const auto request = decode_request(received->bytes);
   if (!request) co_return refuse(request.error());
-  auto found = find_session(peer, *request);
+  const auto launch = trees_.find(peer);
+  if (!launch) co_return refuse(launch.error());
+  auto found = find_session(peer, *launch, *request);
   if (!found) co_return refuse(found.error());
   // Held by value: the table may end the session while this waits.
   const std::shared_ptr<Session> session = (*found)->session;
@@ -134,8 +136,8 @@ asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<c
   co_return reply;
 }
 
-Expected<SessionEntry*> RequestHandler::find_session(const PeerProcess& peer, const Request& hello) {
-  const Launch* launch = trees_.find(peer);
+Expected<SessionEntry*> RequestHandler::find_session(const PeerProcess& peer, const Launch* launch,
+                                                     const Request& hello) {
   auto identity = make_session_identity(launch != nullptr ? launch->hello() : hello, peer.uid, defaults_);
   if (!identity) return tl::unexpected(identity.error());
   return sessions_.find_or_create(std::move(*identity));
@@ -144,8 +146,10 @@ Expected<SessionEntry*> RequestHandler::find_session(const PeerProcess& peer, co
 asio::awaitable<Reply> RequestHandler::launch(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received) {
   const auto request = decode_request(received->bytes);
   if (!request) co_return make_refusal(ReplyStatus::kRefused, request.error().message);
-  const bool nested = trees_.find(peer) != nullptr;
-  const auto session = find_session(peer, *request);
+  const auto outer = trees_.find(peer);
+  if (!outer) co_return make_refusal(ReplyStatus::kRefused, outer.error().message);
+  const bool nested = *outer != nullptr;
+  const auto session = find_session(peer, *outer, *request);
   if (!session) co_return make_refusal(ReplyStatus::kRefused, session.error().message);
   Reply reply = make_refusal(ReplyStatus::kOk, (*session)->session->workload().namespace_path);
   reply.header.session_id = (*session)->session->id();

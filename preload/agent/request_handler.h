@@ -37,8 +37,8 @@ class RequestHandler {
   boost::asio::awaitable<Reply> hello(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
   boost::asio::awaitable<Reply> register_policy(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
   boost::asio::awaitable<Reply> launch(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
-  // Under a launch, by what that said, whatever the hello claims.
-  Expected<SessionEntry*> find_session(const PeerProcess& peer, const Request& hello);
+  // By what its launch said, if there is one, whatever the hello claims.
+  Expected<SessionEntry*> find_session(const PeerProcess& peer, const Launch* launch, const Request& hello);
   Reply lookup(const PeerProcess& peer, const Request& request);
   Reply bind(const PeerProcess& peer, const Request& request);
   Reply status(const PeerProcess& peer);

@@ -1,12 +1,14 @@
 #include "server/service/agent_fleet.h"
 
+#include "shared/policy/namespace_path.h"
+
 namespace egress::server {
 
 Result<void> AgentFleet::load() {
   constexpr std::size_t kPage = 1000;
   std::optional<std::string> after = "";
   while (after) {
-    const auto page = list(*after, kPage);
+    const auto page = list(std::string(kRootNamespace), *after, kPage);
     if (!page) return tl::unexpected(page.error());
     for (const AgentStatus& status : page->items) reports_.put(status, std::nullopt);
     after = page->next_after;

@@ -63,8 +63,9 @@ class LaunchTreesTest : public ::testing::Test {
 
   // The pid of the root that the process descends from; 0: none.
   pid_t root_of(const PeerProcess& process) {
-    const Launch* found = trees.find(process);
-    return found == nullptr ? 0 : found->root.pid;
+    const auto found = trees.find(process);
+    EXPECT_TRUE(found.has_value()) << found.error().message;
+    return *found == nullptr ? 0 : (*found)->root.pid;
   }
 
   FakeProcesses processes;
@@ -82,7 +83,7 @@ TEST_F(LaunchTreesTest, TheRootAndAllBelowItAreInTheTree) {
   EXPECT_EQ(root_of(child), 100);
   EXPECT_EQ(root_of(shell), 0);
   EXPECT_EQ(root_of(processes.start(103, 50)), 0) << "a sibling";
-  EXPECT_EQ(trees.find(child)->hello().field(HelloField::kNamespace), "of/100");
+  EXPECT_EQ((*trees.find(child))->hello().field(HelloField::kNamespace), "of/100");
 }
 
 TEST_F(LaunchTreesTest, WithoutLaunchesNothingIsLookedAt) {
@@ -186,20 +187,22 @@ TEST_F(LaunchTreesTest, AProcessThatEndedMeanwhileIsNotPlacedByItsSuccessor) {
   EXPECT_EQ(root_of(gone), 0);
 }
 
-TEST_F(LaunchTreesTest, TheWalkIsBounded) {
+TEST_F(LaunchTreesTest, NobodyLeavesTheTreeByGrowingDeep) {
   launch(root);
-  for (pid_t pid = 101; pid <= 300; ++pid) processes.start(pid, pid - 1);
-  EXPECT_EQ(root_of(*processes.find(150)), 100);
-  processes.looks = 0;
-  EXPECT_EQ(root_of(*processes.find(300)), 0);
-  EXPECT_LT(processes.looks, 200);
+  const pid_t last = 100 + 2 * kMaxAncestors;
+  for (pid_t pid = 101; pid <= last; ++pid) processes.start(pid, pid - 1);
+  const auto refused = trees.find(*processes.find(last));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kTooLarge);
+  EXPECT_LE(processes.looks, 3 * kMaxAncestors);
+  EXPECT_EQ(root_of(*processes.find(100 + kMaxAncestors)), 100);
+  EXPECT_EQ(root_of(*processes.find(last)), 100) << "found now that its ancestors are known";
 }
 
-TEST_F(LaunchTreesTest, ACircleOfParentsEnds) {
+TEST_F(LaunchTreesTest, AParentThatIsYoungerEndsACircle) {
   launch(root);
   processes.start(61, 62);
-  const auto odd = processes.start(62, 61);
-  EXPECT_EQ(root_of(odd), 0);
+  EXPECT_EQ(root_of(processes.start(62, 61)), 0);
 }
 
 TEST_F(LaunchTreesTest, APeerFromOutsideOfThePidNamespaceHasNoTree) {
