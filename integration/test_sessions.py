@@ -1,9 +1,12 @@
 """Under `egress exec` the session is the launcher's, whatever descendants do to their environment: real processes."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -222,9 +225,10 @@ def test_the_journal_is_private_and_ends_with_the_command(server, host):
     eventually(lambda: not list(launches.iterdir()), 20, "the end of the journal's entry")
 
 
-SHOW = ("import os, sys\n"
-        "tokens = [v for v in os.environ if 'TOKEN' in v]\n"
-        "print(tokens, open('/proc/self/cmdline').read().count('egressw_'), open('/proc/self/environ').read().count('egressw_'))\n")
+SHOW = ("import os\n"
+        "mark = 'egress' + 'w_'\n"
+        "print([name for name in os.environ if 'TOKEN' in name], open('/proc/self/cmdline').read().count(mark),\n"
+        "      open('/proc/self/environ').read().count(mark))\n")
 
 
 def register(server):
@@ -276,24 +280,30 @@ def test_a_token_file_that_holds_none_is_refused(host, tmp_path, content):
     assert content == "" or content.strip() not in done.stderr
 
 
-def test_an_unprivileged_users_agent_does_the_same(server, host, lax, denied_upstream, allowed_upstream, tmp_path):
+@pytest.fixture
+def nobodys_host(host):
+    """The host's directories are those of a user without rights."""
     if os.geteuid() != 0:
         pytest.skip("needs root to become somebody else")
-    require_tool("setpriv")
-    home = tmp_path.parent / (tmp_path.name + "-nobody")
-    home.mkdir(mode=0o755)
+    home = Path(tempfile.mkdtemp(prefix="egress-nobody."))
     os.chown(home, 65534, 65534)
-    for part in [tmp_path.parent, *tmp_path.parent.parents]:
-        if not part.stat().st_mode & 0o001:
-            pytest.skip(f"{part} is closed to other users")
     host.runtime, host.state = home / "run", home / "state"
+    yield host
+    host.stop_agent()
+    shutil.rmtree(home)
+
+
+def test_an_unprivileged_users_agent_does_the_same(nobodys_host, lax, denied_upstream, allowed_upstream):
+    require_tool("setpriv")
     prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     if subprocess.run([*prefix, "test", "-r", LIBRARY]).returncode != 0:
         pytest.skip("the library is closed to other users")
-    refused = execute(host, *changed("EGRESS_NAMESPACE=lax", *dial(denied_upstream)), prefix=prefix)
+    refused = execute(nobodys_host, *changed("EGRESS_NAMESPACE=lax", *dial(denied_upstream)), prefix=prefix)
     assert refused.stdout == "refused\n", refused.stderr
-    connected = execute(host, *changed("EGRESS_NAMESPACE", *dial(allowed_upstream, "allowed.test")), prefix=prefix)
+    connected = execute(nobodys_host, *changed("EGRESS_NAMESPACE", *dial(allowed_upstream, "allowed.test")),
+                        prefix=prefix)
     assert connected.stdout == "connected\n", connected.stderr
+    assert os.stat(nobodys_host.runtime / "agent.sock").st_uid == 65534
 
 
 @pytest.fixture
