@@ -62,15 +62,16 @@ class Reply:
 
 
 class Server:
-    def __init__(self, data, prefix=(), listen="127.0.0.1:0"):
-        self.data, self.prefix, self.listen = Path(data), list(prefix), listen
+    def __init__(self, data, prefix=(), listen="127.0.0.1:0", extra=()):
+        self.data, self.prefix, self.listen, self.extra = Path(data), list(prefix), listen, list(extra)
         self.process = None
+        self.token = None  # sent with every request that brings no headers of its own
 
     def start(self):
         self.data.mkdir(parents=True, exist_ok=True)
         self.log = open(self.data / "server.log", "ab")
         self.process = subprocess.Popen(
-            [*self.prefix, BIN / "egress-server", "--listen", self.listen, "--data", self.data],
+            [*self.prefix, BIN / "egress-server", "--listen", self.listen, "--data", self.data, *self.extra],
             stdout=subprocess.PIPE, stderr=self.log, env=clean_environment(), text=True)
         line = self.process.stdout.readline()
         assert "listening on http://" in line, f"server said {line!r}: {(self.data / 'server.log').read_text()}"
@@ -78,6 +79,14 @@ class Server:
         self.port = int(self.url.rsplit(":", 1)[1])
         self.listen = f"127.0.0.1:{self.port}"  # a restart keeps the port
         return self
+
+    def offline(self, *arguments):
+        """egress-server's own commands on the data directory."""
+        return subprocess.run([BIN / "egress-server", *arguments, "--data", self.data], capture_output=True, text=True,
+                              timeout=30, env=clean_environment())
+
+    def make_token(self, name, role, namespace="/", **fields):
+        return self.post("/api/tokens", {"name": name, "role": role, "namespace": namespace, **fields})["token"]
 
     def stop(self, how=signal.SIGTERM):
         if self.process and self.process.poll() is None:
@@ -90,7 +99,9 @@ class Server:
 
     def call(self, method, path, body=None, headers=None, timeout_s=20):
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers or {})
+        if headers is None:
+            headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout_s) as reply:

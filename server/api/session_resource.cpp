@@ -35,6 +35,7 @@ Result<Response> refuse_login(AuthFailures& failures, const Request& request, co
   attempt.peer = request.peer;
   attempt.path = request.path;
   attempt.reason = refusal.code;
+  attempt.is_guess = refusal.code == "unauthenticated";
   const AuthFailures::Noted noted = failures.note(attempt);
   if (noted.row_due) {
     if (auto done = failures.record(); !done) return tl::unexpected(done.error());

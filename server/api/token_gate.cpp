@@ -104,7 +104,7 @@ Gate::Admission TokenGate::refuse_stranger(const Refusal& refusal, const Credent
   attempt.peer = credentials.peer;
   attempt.path = std::string(credentials.path);
   attempt.reason = offered ? refusal.code : "no_token";
-  attempt.offered_secret = offered;
+  attempt.is_guess = offered && refusal.code == "unauthenticated";
   const AuthFailures::Noted noted = failures_.note(attempt);
   if (noted.retry_after_s) return {tl::unexpected(rate_limited(*noted.retry_after_s)), noted.row_due};
   return {tl::unexpected(refusal), noted.row_due};

@@ -12,7 +12,6 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 
-#include "server/http/access.h"
 #include "server/http/errors.h"
 #include "server/http/target.h"
 
@@ -56,8 +55,7 @@ Address peer_of(const Session::Socket& socket) {
   beast::error_code code;
   const auto endpoint = socket.remote_endpoint(code);
   if (code) return {};
-  const auto address = parse_address(endpoint.address().to_string());
-  return address ? *address : Address{};
+  return parse_address(endpoint.address().to_string()).value_or(Address{});
 }
 
 // What a worker thread runs. A handler that throws (out of memory) fails its own request only.
@@ -205,26 +203,6 @@ Session::Plan Session::plan_request() const {
   return plan;
 }
 
-std::optional<Response> Session::check_access() const {
-  const auto& request = parser_->get();
-  const std::string_view host = field(http::field::host);
-  if (request.count(http::field::host) != 1) {
-    return error_response(400, "invalid_host", "exactly one Host field is required", ErrorStyle::kApi);
-  }
-  if (!host_.allowed_hosts.holds(host)) {
-    return error_response(403, "foreign_host",
-                          "this server answers to " + host_.allowed_hosts.describe() + ", not to " + std::string(host),
-                          ErrorStyle::kApi);
-  }
-  const bool changes_state = request.method() != http::verb::get && request.method() != http::verb::head;
-  if (changes_state && is_cross_site(field(http::field::origin), view_of(request["Sec-Fetch-Site"]),
-                                     field(http::field::host), is_secure())) {
-    return error_response(403, "cross_site", "requests from pages of another origin may not change anything",
-                          ErrorStyle::kApi);
-  }
-  return std::nullopt;
-}
-
 asio::awaitable<void> Session::record_failures() {
   auto record = [&gate = host_.gate]() -> Result<void> {
     gate.record_failures();
@@ -232,7 +210,7 @@ asio::awaitable<void> Session::record_failures() {
   };
   auto recording = run_work(std::move(record));
   const Result<void> done = co_await asio::co_spawn(host_.workers, std::move(recording), asio::use_awaitable);
-  boost::ignore_unused(done);  // the gate logs what it could not write
+  if (!done) spdlog::error("failed authentication could not be audited");
 }
 
 std::optional<Response> Session::check_body(const Route& route) const {

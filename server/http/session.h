@@ -77,6 +77,7 @@ class Session : public std::enable_shared_from_this<Session> {
   boost::asio::awaitable<void> record_failures();
   std::optional<Response> check_body(const Route& route) const;
   std::string_view field(boost::beast::http::field name) const;
+  std::string_view sec_fetch_site() const;
   bool is_secure() const { return false; }  // whether it speaks TLS
   void watch_for_disconnect();
   bool peer_is_gone();

@@ -54,7 +54,7 @@ AuthFailures::Noted AuthFailures::note(const FailedAttempt& attempt) {
   peer.reason = attempt.reason;
   Noted noted;
   noted.row_due = is_due_locked(peer, now_ms);
-  if (!attempt.offered_secret) return noted;
+  if (!attempt.is_guess) return noted;
   if (peer.attempts >= 1) {
     peer.attempts -= 1;
     return noted;

@@ -1,6 +1,7 @@
 // Failed authentication: how many attempts a peer has left, and what the audit says about them. A peer is an IPv4
-// address or an IPv6 /64. Each has a bucket of attempts; what it offers beyond that is refused as rate_limited. A valid
-// token is never held back: 256 bits cannot be guessed, and others behind the same address must not be locked out.
+// address or an IPv6 /64. Each has a bucket of attempts, and whatever unknown secret it offers beyond that is refused
+// as rate_limited. A valid token is never held back: 256 bits cannot be guessed, and others behind the same address
+// must not be locked out. Nor is the news kept from whoever holds a token that was revoked or has expired.
 //
 // The audit gets at most one row (authentication_failed) a peer and minute, and kMaxRowsPerMinute in all, with the
 // number of failures since the last; what was offered is never written anywhere. Thread-safe.
@@ -32,8 +33,8 @@ struct AuthFailureLimits {
 struct FailedAttempt {
   Address peer;
   std::string path;
-  std::string reason;          // a code: "unauthenticated", "token_expired"
-  bool offered_secret = true;  // without one nothing was tried: audited, but it costs no attempt
+  std::string reason;    // a code: "unauthenticated", "token_expired"
+  bool is_guess = true;  // a secret that nobody has; only these cost an attempt
 };
 
 class AuthFailures {

@@ -19,13 +19,14 @@ class Telemetry {
   Telemetry(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   // An ExportLogsServiceRequest or ExportTraceServiceRequest. Records whose event id is stored already are left out.
-  // Durable once it returned. invalid_otlp names the field's path. Of a workload's token only what happened to that
-  // workload is taken.
+  // Durable once it returned. invalid_otlp names the field's path. A person reports only of namespaces within their
+  // scope (agent.namespace; none is the root's): otherwise out_of_scope, and nothing is stored. Of what a workload's
+  // token sends only what happened to that workload is taken.
   struct Rejected {
     std::size_t count = 0;
     std::string reason;  // empty if there are none
   };
-  Result<Rejected> ingest(Signal signal, std::string_view json, const Principal& from = Principal::open());
+  Result<Rejected> ingest(Signal signal, std::string_view json, const Principal& sender);
 
   // The stored records as one OTLP request with "next_cursor" beside, newest first.
   Result<std::string> find(TelemetryFilter filter);

@@ -59,15 +59,14 @@ RowPage<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
   add(filter.before_seq.has_value(), "seq < ?");
   add(filter.text.has_value(), "(subject LIKE ? ESCAPE '\\' OR detail LIKE ? ESCAPE '\\')");
 
+  // Bound texts must outlive the query.
+  const PathRange range = range_below(filter.subtree.value_or(std::string(kRootNamespace)));
   const std::string like = filter.text ? like_pattern(*filter.text) : std::string();
   Query query(connection_, std::string(kColumns) + where + " ORDER BY seq DESC LIMIT ?");
   for (const auto& [value, condition] : equalities) {
     if (value) query.bind(*value);
   }
-  if (filter.subtree) {
-    const PathRange range = range_below(*filter.subtree);
-    query.bind(*filter.subtree).bind(range.first).bind(range.end);
-  }
+  if (filter.subtree) query.bind(*filter.subtree).bind(range.first).bind(range.end);
   if (filter.since_ms) query.bind(*filter.since_ms);
   if (filter.until_ms) query.bind(*filter.until_ms);
   if (filter.before_seq) query.bind(*filter.before_seq);

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 #include "tests/server/service_fixture.h"
 
@@ -92,6 +95,39 @@ TEST_F(RoutesTest, AuditRowsCarryTheirChain) {
   EXPECT_THAT(keys, ::testing::ElementsAre("seq", "time", "event", "actor", "namespace", "subject", "detail",
                                            "prev_hash", "hash"));
   EXPECT_EQ(body.at("items").at(0).at("prev_hash"), body.at("items").at(1).at("hash"));
+}
+
+std::string line_of(const Route& route) {
+  const auto audience = [&]() -> std::string {
+    switch (route.access.audience) {
+      case Access::Audience::kAnyone:
+        return "anyone";
+      case Access::Audience::kRole:
+        return std::string(name_of(route.access.role));
+      case Access::Audience::kWorkload:
+        break;
+    }
+    return route.access.users_too ? "workload or " + std::string(name_of(route.access.role)) : "workload";
+  }();
+  const std::string method = route.method == Method::kGet ? "GET" : route.method == Method::kPost ? "POST" : "DELETE";
+  return method + " " + route.pattern + ": " + audience + "\n";
+}
+
+// integration/test_authorization.py reads the same list, so that no route is missing from its table. UPDATE_GOLDEN=1
+// writes it anew.
+TEST_F(RoutesTest, WhoMayUseEachRouteIsWrittenDown) {
+  const std::string path = std::string(EGRESS_SOURCE_DIR) + "/tests/server/api/golden/routes.txt";
+  std::set<std::string> lines;
+  for (const Route& one : routes_) lines.insert(line_of(one));
+  std::string text;
+  for (const std::string& line : lines) text += line;
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ostringstream written;
+  written << std::ifstream(path).rdbuf();
+  EXPECT_EQ(written.str(), text);
 }
 
 TEST_F(RoutesTest, OnlyTelemetryIsOpenToPeopleAmongTheCallsOfWorkloads) {

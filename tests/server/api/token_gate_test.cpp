@@ -183,6 +183,14 @@ TEST_F(TokenGateTest, TooManyWrongTokensAreRateLimitedAndAValidOneIsNot) {
   EXPECT_EQ(said(viewer_, ""), "unauthenticated") << "nothing was tried";
 }
 
+TEST_F(TokenGateTest, WhoHoldsARevokedTokenIsAlwaysToldThat) {
+  make("root", Role::kAdmin);
+  const IssuedToken workload = make_workload();
+  ASSERT_TRUE(tokens_.revoke(workload.record.id, admin("me")));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(said(workload_, workload.text), "token_revoked") << i;
+  EXPECT_EQ(said(viewer_, "wrong"), "unauthenticated") << "they cost no attempts";
+}
+
 TEST_F(TokenGateTest, FailuresAreAuditedWithoutWhatWasOffered) {
   make("root", Role::kAdmin);
   const std::size_t before = audit_rows().size();

@@ -9,8 +9,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-FailedAttempt attempt(const std::string& peer, bool offered_secret = true) {
-  return {parse_address(peer).value(), "/api/audit", "unauthenticated", offered_secret};
+FailedAttempt attempt(const std::string& peer, bool is_guess = true) {
+  return {parse_address(peer).value(), "/api/audit", "unauthenticated", is_guess};
 }
 
 class AuthFailuresTest : public ServiceTest {

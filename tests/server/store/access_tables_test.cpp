@@ -1,6 +1,8 @@
 // Tokens, workloads and what revisions changed, as the store keeps them.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "server/store/sqlite/sqlite_store.h"
 #include "tests/server/temporary_directory.h"
 
@@ -136,6 +138,83 @@ TEST_F(AccessTablesTest, WorkloadsAreListedBySubtreePageByPage) {
   EXPECT_EQ(list("prod", "", "", 2), "prod:a prod:z more");
   EXPECT_EQ(list("prod", "prod", "z", 2), "prod/pay:b end");
   EXPECT_EQ(list("/", "", "", 10), "/:a dev:a prod:a prod:z prod/pay:b production:a end");
+}
+
+TEST_F(AccessTablesTest, UserTokensAreListedApart) {
+  write([](Writer& writer) {
+    writer.put_token(token("b"));
+    TokenRecord of_workload = token("c");
+    of_workload.kind = TokenKind::kWorkload;
+    writer.put_token(of_workload);
+    writer.put_token(token("a"));
+  });
+  const auto tokens = read([](Reader& reader) { return reader.user_tokens(); });
+  ASSERT_EQ(tokens.size(), 2U);
+  EXPECT_EQ(tokens[0].id + tokens[1].id, "ab");
+}
+
+constexpr std::array kTree = {"/", "dev", "prod", "prod/pay", "prod/pay-not", "prod/pay/eu", "production"};
+
+TEST_F(AccessTablesTest, NamespacesAreListedBySubtreePageByPage) {
+  write([](Writer& writer) {
+    for (const char* path : kTree) {
+      NamespaceRecord record;
+      record.path = path;
+      writer.put_namespace(record);
+    }
+  });
+  const auto list = [&](std::string_view subtree, std::string_view after, std::size_t limit) {
+    const auto page = read([&](Reader& reader) { return reader.namespaces_in(subtree, after, limit); });
+    std::string text;
+    for (const NamespaceRecord& record : page.rows) text += record.path + " ";
+    return text + (page.more ? "more" : "end");
+  };
+  EXPECT_EQ(list("prod/pay", "", 10), "prod/pay prod/pay/eu end");
+  EXPECT_EQ(list("prod", "", 2), "prod prod/pay more");
+  EXPECT_EQ(list("prod", "prod/pay", 2), "prod/pay-not prod/pay/eu end");
+  EXPECT_EQ(list("/", "", 10), "/ dev prod prod/pay prod/pay-not prod/pay/eu production end");
+}
+
+TEST_F(AccessTablesTest, AuditAndStatusesAreReadBySubtree) {
+  write([](Writer& writer) {
+    std::uint64_t seq = 0;
+    for (const char* path : kTree) {
+      AuditRow row;
+      row.seq = ++seq;
+      row.event = "e";
+      row.namespace_path = path;
+      row.detail = "{}";
+      writer.append_audit_row(row);
+      AgentStatus status;
+      status.agent_id = "a" + std::to_string(seq);
+      status.namespace_path = path;
+      writer.put_agent_status(status);
+    }
+  });
+  const auto audit = [&](std::optional<std::string> subtree) {
+    AuditFilter filter;
+    filter.subtree = std::move(subtree);
+    filter.event = "e";
+    filter.limit = 100;
+    std::string text;
+    for (const AuditRow& row : read([&](Reader& reader) { return reader.audit_rows(filter).rows; })) {
+      text += row.namespace_path + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(audit("prod/pay"), "prod/pay/eu prod/pay ");
+  EXPECT_EQ(audit("prod"), "prod/pay/eu prod/pay-not prod/pay prod ");
+  EXPECT_EQ(audit("/"), audit(std::nullopt));
+  const auto statuses = [&](std::string_view subtree) {
+    std::string text;
+    for (const AgentStatus& status :
+         read([&](Reader& reader) { return reader.agent_statuses(subtree, "", 100).rows; })) {
+      text += status.namespace_path + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(statuses("prod/pay"), "prod/pay prod/pay/eu ");
+  EXPECT_EQ(statuses("/"), "/ dev prod prod/pay prod/pay-not prod/pay/eu production ");
 }
 
 TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
