@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from access_world import IN, bearer, put_workload_token
+from access_world import IN, bearer
 from conftest import BIN, Server, clean_environment, eventually
 
 WRONG = "egress_" + "f" * 64
@@ -216,9 +216,8 @@ def test_no_secret_is_written_anywhere(tmp_path):
 def test_a_held_poll_ends_with_its_token(tmp_path):
     server = Server(tmp_path / "server").start()
     server.post("/api/fleet/namespaces", {"name": "prod"})
-    server.stop()
-    identity, token = put_workload_token(server.data, "prod", "checkout")
-    server.start()
+    registered = server.post("/api/fleet/workloads", {"name": "checkout", "namespace": "prod"})
+    identity, token = registered["token_id"], registered["token"]
     try:
         path = "/api/bundle?namespace=prod&workload=checkout"
         assert server.call("GET", path).status == 401
@@ -228,7 +227,6 @@ def test_a_held_poll_ends_with_its_token(tmp_path):
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(server.call, "GET", path, None, held)
             assert server.call("DELETE", f"/api/tokens?id={identity}").status == 200
-            server.post("/api/fleet/namespaces", {"name": "prod", "mode": "shadow"})  # a write that wakes the poll
             ended = waiting.result(timeout=20)
         assert ended.status == 401 and ended.json["error"] == "token_revoked"
     finally:

@@ -180,10 +180,14 @@ TEST_F(WorkloadsTest, OnlyAnOperatorOverTheNamespaceMay) {
     put.actor = actor;
     const auto result = workloads_.put(put);
     ASSERT_EQ(result.has_value(), may) << actor.scope;
-    if (!may) EXPECT_EQ(result.error().code, "out_of_scope");
+    if (!may) {
+      EXPECT_EQ(result.error().code, "out_of_scope");
+    }
     const auto removed = workloads_.remove({"prod", "checkout", actor});
     EXPECT_EQ(removed.has_value(), may);
-    if (!may) EXPECT_EQ(removed.error().code, "out_of_scope");
+    if (!may) {
+      EXPECT_EQ(removed.error().code, "out_of_scope");
+    }
   }
 }
 
