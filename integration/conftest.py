@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -64,22 +65,37 @@ class Reply:
 
 
 class Server:
-    def __init__(self, data, prefix=(), listen="127.0.0.1:0"):
+    def __init__(self, data, prefix=(), listen="127.0.0.1:0", arguments=(), tls=None, environment=None):
+        """`tls`: (certificate, key, authority's certificate); then the server speaks https."""
         self.data, self.prefix, self.listen = Path(data), list(prefix), listen
-        self.process = None
+        self.arguments, self.environment, self.process, self.context = list(arguments), environment or {}, None, None
+        self.token = None  # sent with every request that brings no headers of its own
+        if tls:
+            certificate, key, authority = tls
+            self.arguments += ["--tls-cert", certificate, "--tls-key", key]
+            self.context = ssl.create_default_context(cafile=authority)
 
     def start(self):
         self.data.mkdir(parents=True, exist_ok=True)
         self.log = open(self.data / "server.log", "ab")
         self.process = subprocess.Popen(
-            [*self.prefix, BIN / "egress-server", "--listen", self.listen, "--data", self.data],
-            stdout=subprocess.PIPE, stderr=self.log, env=clean_environment(), text=True)
+            [*self.prefix, BIN / "egress-server", "--listen", self.listen, "--data", self.data, *self.arguments],
+            stdout=subprocess.PIPE, stderr=self.log, env=clean_environment() | self.environment, text=True)
         line = self.process.stdout.readline()
-        assert "listening on http://" in line, f"server said {line!r}: {(self.data / 'server.log').read_text()}"
+        scheme = "https" if self.context else "http"
+        assert f"listening on {scheme}://" in line, f"server said {line!r}: {(self.data / 'server.log').read_text()}"
         self.url = line.split("listening on ", 1)[1].strip()
         self.port = int(self.url.rsplit(":", 1)[1])
         self.listen = f"127.0.0.1:{self.port}"  # a restart keeps the port
         return self
+
+    def offline(self, *arguments):
+        """egress-server's own commands on the data directory."""
+        return subprocess.run([BIN / "egress-server", *arguments, "--data", self.data], capture_output=True, text=True,
+                              timeout=30, env=clean_environment())
+
+    def make_token(self, name, role, namespace="/", **fields):
+        return self.post("/api/tokens", {"name": name, "role": role, "namespace": namespace, **fields})["token"]
 
     def stop(self, how=signal.SIGTERM):
         if self.process and self.process.poll() is None:
@@ -92,13 +108,19 @@ class Server:
 
     def call(self, method, path, body=None, headers=None, timeout_s=20):
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers or {})
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        if headers is None:
+            headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=self.context))
         try:
             with opener.open(request, timeout=timeout_s) as reply:
                 return Reply(reply.status, reply.headers, reply.read())
         except urllib.error.HTTPError as reply:
             return Reply(reply.code, reply.headers, reply.read())
+
+    def log_text(self):
+        return (self.data / "server.log").read_text()
 
     def get(self, path):
         reply = self.call("GET", path)

@@ -346,7 +346,7 @@ def test_a_waiter_learns_that_its_namespace_is_gone(server):
     thread = threading.Thread(target=lambda: answers.append(get_bundle(server, "prod", etag, 60)))
     thread.start()
     wait_for_polls(server, 1)
-    assert server.call("DELETE", "/api/fleet/namespaces?name=prod").status == 200
+    assert server.call("DELETE", "/api/fleet/namespaces?name=prod&force=true").status == 200
     thread.join(90)
     assert (answers[0].status, answers[0].json["error"]) == (404, "namespace_unknown")
     assert "POST /api/fleet/namespaces" in answers[0].json["message"]
@@ -589,7 +589,7 @@ def test_it_refuses_options_it_does_not_know(arguments, tmp_path, monkeypatch):
 def test_it_says_that_it_is_open_and_where_it_listens(server):
     log = (server.data / "server.log").read_text()
     assert "without authentication" in log
-    assert (server.data / "address").read_text() == f"127.0.0.1:{server.port}\n"
+    assert (server.data / "address").read_text() == f"http://127.0.0.1:{server.port}\n"
 
 
 def test_two_servers_do_not_share_a_directory(server):

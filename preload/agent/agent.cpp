@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::size_t kPoolThreads = 2;
 constexpr auto kHousekeeping = std::chrono::seconds(1);
+constexpr std::int64_t kForgetLaunchesMs = 5'000;
 constexpr auto kFarewell = std::chrono::seconds(2);
 constexpr auto kFarewellCheck = std::chrono::milliseconds(20);
 
@@ -76,15 +77,19 @@ struct Agent::Parts {
                  .clock = clock,
                  .agent_id = std::move(agent_id),
                  .host_name = read_host_name(),
-                 .before_publish = [this](Session& session) { processes.drain(session); }},
+                 .before_publish = [this](Session& session) { processes.drain(session); },
+                 .count_processes = [this](const Session& session) { return processes.processes_of(session).size(); }},
         processes(loop.get_executor(), clock),
+        journal(settings.runtime_dir / "launches", read_boot_id()),
         sessions(services),
-        handler(sessions, processes, services, {settings.bundle_key, settings.ca}, std::move(files),
+        handler(sessions, processes, trees, journal, services, {settings.bundle_key, settings.ca}, std::move(files),
                 [this](uid_t viewer) { return render_status(facts, sessions, processes, viewer); }),
         signals(loop, SIGTERM, SIGINT),
         housekeeping(loop),
         idle(settings.idle_exit_s, clock.now_ms()) {}
 
+  Expected<void> load_launches();
+  void forget_launches();
   void keep_house();
   void begin_farewell(const char* why);
   void await_drained();
@@ -100,6 +105,10 @@ struct Agent::Parts {
   asio::io_context loop{1};
   SyncServices services;
   ProcessTable processes;
+  const SystemProcesses system_processes;
+  LaunchTrees trees{system_processes};
+  LaunchJournal journal;
+  UnixMillis launches_forgotten_ms = 0;
   SessionTable sessions;
   RequestHandler handler;
   std::shared_ptr<AgentSocket> socket;
@@ -126,6 +135,7 @@ Expected<std::unique_ptr<Agent>> Agent::create(AgentSettings settings, const Clo
   raise_descriptor_limit();
   auto parts = std::make_unique<Parts>(std::move(settings), clock, std::move(*agent_id), std::move(files));
   if (auto opened = parts->store.open(); !opened) return tl::unexpected(opened.error());
+  if (auto loaded = parts->load_launches(); !loaded) return tl::unexpected(loaded.error());
   auto handle = [handler = &parts->handler](PeerProcess peer, std::shared_ptr<const ReceivedRequest> received) {
     return handler->handle(peer, std::move(received));
   };
@@ -152,10 +162,32 @@ void Agent::request_stop() {
   asio::post(parts_->loop, [parts = parts_.get()] { parts->begin_farewell("asked to stop"); });
 }
 
+Expected<void> Agent::Parts::load_launches() {
+  auto launches = journal.load(system_processes);
+  if (!launches) return tl::unexpected(launches.error());
+  for (Launch& launch : *launches) {
+    if (auto added = trees.add(std::move(launch)); !added) return added;
+  }
+  return {};
+}
+
+void Agent::Parts::forget_launches() {
+  const UnixMillis now_ms = clock.now_ms();
+  if (now_ms >= launches_forgotten_ms && now_ms - launches_forgotten_ms < kForgetLaunchesMs) return;
+  launches_forgotten_ms = now_ms;
+  for (const ProcessKey& root : trees.forget_ended()) {
+    auto work = [this, root] {
+      if (auto removed = journal.remove(root); !removed) spdlog::error("{}", removed.error().message);
+    };
+    asio::post(pool, std::move(work));
+  }
+}
+
 void Agent::Parts::keep_house() {
   if (leaving) return;
+  forget_launches();
   sessions.tick([this](const Session& session) { return processes.is_used(session); });
-  const bool used = !processes.is_empty() || socket->connection_count() > 0;
+  const bool used = !processes.is_empty() || !trees.is_empty() || socket->connection_count() > 0;
   if (idle.is_over(used, clock.now_ms())) {
     begin_farewell("nobody uses it");
     return;

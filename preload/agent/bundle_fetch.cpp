@@ -24,6 +24,14 @@ HttpRequest make_api_request(std::string target, const std::string& token) {
   return request;
 }
 
+HttpRequest make_bundle_request(const SessionKey& key) {
+  std::string query;
+  if (!key.namespace_path.empty()) query += "&namespace=" + encode_query(key.namespace_path);
+  if (!key.workload.empty()) query += "&workload=" + encode_query(key.workload);
+  if (!query.empty()) query.front() = '?';
+  return make_api_request("/api/bundle" + query, key.token);
+}
+
 bool is_linked_for(const Policy& policy, const std::vector<Endpoint>& control_plane) {
   const auto& linked = policy.control_plane;
   return std::equal(linked.begin(), linked.end(), control_plane.begin(), control_plane.end(),

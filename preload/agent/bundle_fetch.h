@@ -11,11 +11,15 @@
 #include "preload/agent/bundle_intake.h"
 #include "preload/agent/http_client.h"
 #include "preload/agent/policy.h"
+#include "preload/agent/session_identity.h"
 
 namespace egress {
 
 // A request to the server's API, with the session's token if it has one.
 HttpRequest make_api_request(std::string target, const std::string& token);
+
+// For the session's policy: what it claims to be, as far as it claims anything.
+HttpRequest make_bundle_request(const SessionKey& key);
 
 // Whether the policy refuses exactly these as the control plane.
 bool is_linked_for(const Policy& policy, const std::vector<Endpoint>& control_plane);

@@ -5,8 +5,66 @@
 #include <utility>
 
 #include "shared/base/limits.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress {
+namespace {
+
+std::string describe_labels(const std::map<std::string, std::string>& labels) {
+  std::string text;
+  for (const auto& [key, value] : labels) text += (text.empty() ? "" : ",") + key + "=" + value;
+  return text;
+}
+
+// Whether the manifest is this session's: without a token by what was asked for, with one by its token.
+Expected<void> check_addressee(const Manifest& manifest, const BundleExpectation& expected) {
+  const auto refuse = [](const std::string& why) { return fail(ErrorCode::kUntrusted, "bundle refused: " + why); };
+  const BundleName& name = expected.name;
+  if (manifest.authenticated) {
+    if (name.token.empty()) return refuse("it is for a workload's token, and this session has none");
+    if (manifest.token_binding != make_token_binding(format_sha256(sha256(name.token)))) {
+      return refuse("it is for the token of another workload");
+    }
+    return {};
+  }
+  if (expected.authenticated) return refuse("it no longer says that the workload is authenticated");
+  const std::string_view asked =
+      name.namespace_path.empty() ? kDefaultNamespace : std::string_view(name.namespace_path);
+  if (manifest.namespace_path != asked) {
+    return refuse("it is for namespace \"" + manifest.namespace_path + "\", asked for \"" + std::string(asked) + "\"");
+  }
+  if (manifest.workload != name.workload) {
+    return refuse("it is for workload \"" + manifest.workload + "\", asked for \"" + name.workload + "\"");
+  }
+  return {};
+}
+
+// Claims beside a token may repeat what the registration says, not change it.
+Expected<void> check_claims(const Manifest& manifest, const BundleExpectation& expected) {
+  if (!manifest.authenticated) return {};
+  const auto contradict = [&](const char* variable, const std::string& claimed, const std::string& registered) {
+    return fail(ErrorCode::kForbidden,
+                std::string(variable) + " says \"" + claimed + "\", but the token is that of workload " +
+                    manifest.workload + " in namespace " + manifest.namespace_path + ", registered with \"" +
+                    registered + "\": unset " + variable + ", or use the token of the workload that is meant");
+  };
+  const BundleName& name = expected.name;
+  if (!name.namespace_path.empty() && name.namespace_path != manifest.namespace_path) {
+    return contradict("EGRESS_NAMESPACE", name.namespace_path, manifest.namespace_path);
+  }
+  if (!name.workload.empty() && name.workload != manifest.workload) {
+    return contradict("EGRESS_WORKLOAD", name.workload, manifest.workload);
+  }
+  if (!expected.labels.empty() && expected.labels != manifest.labels) {
+    return contradict("EGRESS_LABELS", describe_labels(expected.labels), describe_labels(manifest.labels));
+  }
+  if (!expected.target.empty() && expected.target != manifest.target) {
+    return contradict("EGRESS_TARGET", expected.target, manifest.target);
+  }
+  return {};
+}
+
+}  // namespace
 
 Expected<void> BundleIntake::check_key(const PublicKey& key, const BundleExpectation& expected, bool may_pin) {
   if (!expected.bundle_key.empty()) {
@@ -35,19 +93,14 @@ Expected<VerifiedManifest> BundleIntake::verify_manifest(std::string envelope_js
   auto manifest = parse_manifest(envelope->manifest_json);
   if (!manifest) return tl::unexpected(manifest.error());
   const auto refuse = [](const std::string& why) { return fail(ErrorCode::kUntrusted, "bundle refused: " + why); };
-  if (manifest->namespace_path != expected.name.namespace_path) {
-    return refuse("it is for namespace \"" + manifest->namespace_path + "\", asked for \"" +
-                  expected.name.namespace_path + "\"");
-  }
-  if (manifest->workload != expected.name.workload) {
-    return refuse("it is for workload \"" + manifest->workload + "\", asked for \"" + expected.name.workload + "\"");
-  }
+  if (auto ours = check_addressee(*manifest, expected); !ours) return tl::unexpected(ours.error());
   if (manifest->revision < expected.min_revision) {
     return refuse("revision " + std::to_string(manifest->revision) + " is older than the one in force, " +
                   std::to_string(expected.min_revision));
   }
   if (manifest->stack.size() > kMaxStackLayers) return refuse("more than 256 layers");
   if (auto trusted = check_key(envelope->key, expected, may_pin); !trusted) return tl::unexpected(trusted.error());
+  if (auto agreed = check_claims(*manifest, expected); !agreed) return tl::unexpected(agreed.error());
 
   VerifiedManifest verified;
   for (const LayerRef& ref : manifest->stack) {
@@ -103,7 +156,7 @@ Expected<std::shared_ptr<const CompiledLayer>> BundleIntake::admit_layer(const L
 
 Expected<PolicyPtr> BundleIntake::link(VerifiedManifest verified, Workload workload,
                                        std::vector<Endpoint> control_plane) {
-  workload.authenticated = verified.manifest.authenticated;
+  workload = judged_workload(verified.manifest, std::move(workload));
   return make_policy(std::move(verified.manifest), std::move(verified.manifest_json), std::move(verified.layers),
                      workload, std::move(control_plane));
 }

@@ -3,6 +3,7 @@
 // several threads.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct BundleExpectation {
   BundleName name;
   std::string bundle_key;          // EGRESS_BUNDLE_KEY; empty: the pinned key
   std::uint64_t min_revision = 0;  // the one in force
+  // What a session with a token claims besides; empty: nothing. The registration must agree.
+  std::map<std::string, std::string> labels{};
+  std::string target{};
+  bool authenticated = false;  // an earlier bundle was the token's: nothing less will do
 };
 
 struct VerifiedManifest {
@@ -35,7 +40,8 @@ class BundleIntake {
  public:
   BundleIntake(BundleStore& store, KeyPin& pins) : store_(store), pins_(pins) {}
 
-  // Signature, key, namespace, workload, revision; then the layers that memory or disk already hold. A key seen first
+  // Signature, identity, revision, key; kForbidden if a trusted manifest says that the workload is not who it claims to
+  // be. Then the layers that memory or disk already hold. A key seen first
   // is pinned only if `may_pin`: what lies on disk cannot vouch for itself.
   Expected<VerifiedManifest> verify_manifest(std::string envelope_json, const BundleExpectation& expected,
                                              bool may_pin);

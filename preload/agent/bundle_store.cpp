@@ -28,7 +28,9 @@ std::filesystem::path BundleStore::layer_path(const Sha256& hash) const { return
 
 std::filesystem::path BundleStore::manifest_path(const BundleName& name) const {
   // No field can hold a newline, so the joined text is unambiguous.
-  const std::string key = name.server + "\n" + name.namespace_path + "\n" + name.workload + "\n" + name.token;
+  const bool by_token = !name.token.empty();
+  const std::string key = name.server + "\n" + (by_token ? "" : name.namespace_path) + "\n" +
+                          (by_token ? "" : name.workload) + "\n" + name.token;
   return manifests_ / (format_sha256(sha256(key)) + ".json");
 }
 

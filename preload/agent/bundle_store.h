@@ -1,4 +1,5 @@
-// What survives the agent on disk: layers by hash and one signed manifest a (server, namespace, workload, token).
+// What survives the agent on disk: layers by hash and one signed manifest a (server, token),
+// or without a token a (server, namespace, workload).
 // Nothing read back is believed: layers must have their hash, manifests are verified like fresh ones by the caller.
 //   <state>/layers/<sha256>   <state>/manifests/<sha256 of the key>.json
 #pragma once
@@ -12,7 +13,7 @@
 
 namespace egress {
 
-// Which bundle. The token is part of it because the manifest says whether the workload is authenticated.
+// Which bundle. With a token it is the token's alone, whatever else a session claims: one refusal then forgets it.
 struct BundleName {
   std::string server;  // ServerUrl::text()
   std::string namespace_path;

@@ -10,9 +10,11 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <optional>
 #include <string_view>
 
+#include "preload/agent/tls_client.h"
 #include "shared/net/address.h"
 
 namespace asio = boost::asio;
@@ -38,7 +40,11 @@ Address address_of(const asio::ip::address& address) {
 }  // namespace
 
 struct HttpClient::Impl {
-  Impl(asio::any_io_executor io, ServerUrl url) : executor(std::move(io)), server(std::move(url)) {
+  using PlainStream = beast::tcp_stream;
+  using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+
+  Impl(asio::any_io_executor io, ServerUrl url, std::string ca_file)
+      : executor(std::move(io)), server(std::move(url)), ca(std::move(ca_file)) {
     boost::system::error_code error;
     if (const auto literal = asio::ip::make_address(server.host, error); !error) {
       tcp_endpoints = {tcp::endpoint(literal, server.port)};
@@ -55,13 +61,27 @@ struct HttpClient::Impl {
 
   asio::awaitable<Expected<void>> resolve();
   asio::awaitable<Expected<void>> connect(std::chrono::steady_clock::time_point deadline);
-  // `unanswered` is set to whether the connection failed before the first byte of an answer.
+  // On the open connection, which it ends unless that can be used again. `unanswered` is set to whether the connection
+  // failed before the first byte of an answer.
   asio::awaitable<Expected<HttpResponse>> exchange(HttpRequest request, std::chrono::steady_clock::time_point deadline,
                                                    std::shared_ptr<bool> unanswered);
+  template <typename Stream>
+  asio::awaitable<Expected<HttpResponse>> exchange_on(Stream* stream, HttpRequest request,
+                                                      std::chrono::steady_clock::time_point deadline,
+                                                      std::shared_ptr<bool> unanswered);
+
+  bool is_open() const { return plain || tls; }
+  void drop() {
+    plain.reset();
+    tls.reset();
+  }
 
   asio::any_io_executor executor;
   ServerUrl server;
-  std::optional<beast::tcp_stream> stream;
+  std::string ca;
+  // At most one of them.
+  std::optional<PlainStream> plain;
+  std::optional<TlsStream> tls;
   beast::flat_buffer buffer;
   std::vector<tcp::endpoint> tcp_endpoints;
   std::vector<Endpoint> endpoints;
@@ -92,21 +112,53 @@ asio::awaitable<Expected<void>> HttpClient::Impl::connect(std::chrono::steady_cl
   if (!resolved) co_return tl::unexpected(resolved.error());
   if (closed) co_return failed("cannot connect to", asio::error::operation_aborted);
   buffer.clear();
-  stream.emplace(executor);
+  drop();
+  PlainStream* stream = nullptr;
+  if (server.tls) {
+    auto trusted = make_tls_client(ca);
+    if (!trusted) {
+      co_return fail(trusted.error().code, "cannot connect to " + server.text() + ": " + trusted.error().message);
+    }
+    tls.emplace(executor, *trusted);
+    stream = &tls->next_layer();
+  } else {
+    stream = &plain.emplace(executor);
+  }
   stream->expires_at(deadline);
   auto [error, endpoint] = co_await stream->async_connect(tcp_endpoints, kToken);
   if (error) {
-    stream.reset();
+    drop();
     co_return failed("cannot connect to", error);
   }
   boost::system::error_code ignored;  // without it only latency suffers
   stream->socket().set_option(tcp::no_delay(true), ignored);
-  co_return Expected<void>();
+  if (!server.tls) co_return Expected<void>();
+  expect_server(tls->native_handle(), server);
+  auto [shaken, nothing] = co_await tls->async_handshake(asio::ssl::stream_base::client, asio::const_buffer(), kToken);
+  if (!shaken) co_return Expected<void>();
+  Error why = shaken == beast::error::timeout ? failed("cannot connect to", shaken).value()
+                                              : describe_handshake_failure(tls->native_handle(), shaken, server, ca);
+  drop();
+  co_return tl::unexpected(std::move(why));
 }
 
 asio::awaitable<Expected<HttpResponse>> HttpClient::Impl::exchange(HttpRequest request,
                                                                    std::chrono::steady_clock::time_point deadline,
                                                                    std::shared_ptr<bool> unanswered) {
+  Expected<HttpResponse> response;
+  if (tls) {
+    response = co_await exchange_on(&*tls, std::move(request), deadline, unanswered);
+  } else {
+    response = co_await exchange_on(&*plain, std::move(request), deadline, unanswered);
+  }
+  if (!response) drop();
+  co_return response;
+}
+
+template <typename Stream>
+asio::awaitable<Expected<HttpResponse>> HttpClient::Impl::exchange_on(Stream* stream, HttpRequest request,
+                                                                      std::chrono::steady_clock::time_point deadline,
+                                                                      std::shared_ptr<bool> unanswered) {
   http::request<http::string_body> message;
   message.method_string(request.method);
   message.target(request.target);
@@ -118,7 +170,7 @@ asio::awaitable<Expected<HttpResponse>> HttpClient::Impl::exchange(HttpRequest r
   if (!message.body().empty() || request.method != "GET") message.prepare_payload();
 
   *unanswered = true;
-  stream->expires_at(deadline);
+  beast::get_lowest_layer(*stream).expires_at(deadline);
   auto [write_error, written] = co_await http::async_write(*stream, message, kToken);
   if (write_error) co_return failed("cannot send to", write_error);
 
@@ -136,12 +188,12 @@ asio::awaitable<Expected<HttpResponse>> HttpClient::Impl::exchange(HttpRequest r
   response.etag = answer[http::field::etag];
   response.next_cursor = answer["Egress-Next-Cursor"];
   response.body = std::move(answer.body());
-  if (!answer.keep_alive()) stream.reset();
+  if (!answer.keep_alive()) drop();
   co_return response;
 }
 
-HttpClient::HttpClient(asio::any_io_executor executor, ServerUrl server)
-    : impl_(std::make_unique<Impl>(std::move(executor), std::move(server))) {}
+HttpClient::HttpClient(asio::any_io_executor executor, ServerUrl server, std::string ca)
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(server), std::move(ca))) {}
 
 HttpClient::~HttpClient() = default;
 
@@ -149,28 +201,22 @@ const std::vector<Endpoint>& HttpClient::endpoints() const { return impl_->endpo
 
 void HttpClient::close() {
   impl_->closed = true;
-  if (impl_->stream) impl_->stream->close();
+  if (impl_->plain) impl_->plain->close();
+  if (impl_->tls) beast::get_lowest_layer(*impl_->tls).close();
 }
 
 asio::awaitable<Expected<HttpResponse>> HttpClient::send(HttpRequest request) {
-  if (impl_->server.tls) {
-    co_return fail(ErrorCode::kUnavailable,
-                   "cannot connect to " + impl_->server.text() + ": this build speaks http only; use an http:// URL");
-  }
   if (impl_->closed) co_return impl_->failed("cannot connect to", asio::error::operation_aborted);
   const auto deadline = std::chrono::steady_clock::now() + request.deadline;
   auto unanswered = std::make_shared<bool>(false);
-  if (impl_->stream) {
+  if (impl_->is_open()) {
     HttpRequest copy = request;
     auto response = co_await impl_->exchange(std::move(copy), deadline, unanswered);
-    if (!response) impl_->stream.reset();
     if (response || !*unanswered) co_return response;
   }
   auto connected = co_await impl_->connect(deadline);
   if (!connected) co_return tl::unexpected(connected.error());
-  auto response = co_await impl_->exchange(std::move(request), deadline, unanswered);
-  if (!response) impl_->stream.reset();
-  co_return response;
+  co_return co_await impl_->exchange(std::move(request), deadline, unanswered);
 }
 
 std::string encode_query(std::string_view value) {

@@ -1,6 +1,6 @@
 // An HTTP/1.1 client for one server: one kept-alive connection, one request at a time, every step under a deadline and
-// every answer under a size limit. http only so far; an https URL is a clear error, never a plain-text fallback. Knows
-// nothing of bundles or records. Use from one thread.
+// every answer under a size limit. An https server proves who it is (tls_client.h) or nothing is sent to it; there is
+// no plain-text fallback. Knows nothing of bundles or records. Use from one thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -36,12 +36,14 @@ struct HttpResponse {
 
 class HttpClient {
  public:
-  HttpClient(boost::asio::any_io_executor executor, ServerUrl server);
+  // `ca`: EGRESS_CA, read anew for each connection; empty: the system's authorities.
+  HttpClient(boost::asio::any_io_executor executor, ServerUrl server, std::string ca);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // kUnavailable if there was no whole answer in time, kTooLarge if it exceeds the limit (kTooLarge also for its
+  // kUnavailable if there was no whole answer in time, kUntrusted for a certificate that was refused, kInvalidArgument
+  // for an EGRESS_CA that cannot be used, kTooLarge if it exceeds the limit (kTooLarge also for its
   // header). A kept-alive connection that the server closed meanwhile is replaced once, without the caller noticing.
   boost::asio::awaitable<Expected<HttpResponse>> send(HttpRequest request);
 

@@ -15,6 +15,16 @@ Expected<PolicyPtr> finish(std::shared_ptr<Policy> policy) {
 
 }  // namespace
 
+Workload judged_workload(const Manifest& manifest, Workload claimed) {
+  claimed.authenticated = manifest.authenticated;
+  claimed.namespace_path = manifest.namespace_path;
+  if (!manifest.authenticated) return claimed;
+  claimed.name = manifest.workload;
+  claimed.labels = manifest.labels;
+  claimed.target = manifest.target;
+  return claimed;
+}
+
 Expected<PolicyPtr> make_policy(Manifest manifest, std::string manifest_json,
                                 std::vector<std::shared_ptr<const CompiledLayer>> layers, const Workload& workload,
                                 std::vector<Endpoint> control_plane) {

@@ -10,6 +10,7 @@
 #include "shared/bundle/manifest.h"
 #include "shared/compile/link_stack.h"
 #include "shared/evaluate/connect_table.h"
+#include "shared/policy/workload.h"
 
 namespace egress {
 
@@ -28,6 +29,9 @@ struct Policy {
 
   std::uint64_t revision() const { return manifest ? manifest->revision : 0; }
 };
+
+// Who is judged: the registered workload if the manifest is authenticated, else who it claims to be.
+Workload judged_workload(const Manifest& manifest, Workload claimed);
 
 using PolicyPtr = std::shared_ptr<const Policy>;
 

@@ -25,7 +25,8 @@ struct SyncServices {
   const Clock& clock;
   std::string agent_id;
   std::string host_name;
-  std::function<void(Session&)> before_publish;  // drains the session's rings
+  std::function<void(Session&)> before_publish;                // drains the session's rings
+  std::function<std::size_t(const Session&)> count_processes;  // of those that said hello
 };
 
 class PolicySource {

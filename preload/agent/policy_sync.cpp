@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "preload/agent/pool_work.h"
+#include "preload/agent/server_refusal.h"
 #include "shared/base/limits.h"
 
 namespace asio = boost::asio;
@@ -31,44 +32,22 @@ constexpr auto kStatusDeadline = 5s;
 // A server (or a proxy) that answers long polls at once must not be asked in a tight loop.
 constexpr auto kMinPollInterval = 1s;
 constexpr auto kUnknownNamespaceInterval = 1s;
+// A token that is refused is not asked about in a tight loop: the server counts failures.
+constexpr auto kFirstRefusedInterval = 2s;
+constexpr auto kLastRefusedInterval = 60s;
 constexpr std::size_t kMaxEnvelopeBytes = 2 * kMaxManifestBytes + 4096;
-constexpr std::size_t kMaxMessageBytes = 512;
 constexpr UnixMillis kForever = std::numeric_limits<UnixMillis>::max();
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
-
-struct ErrorBody {
-  std::string code;
-  std::string message;
-};
-
-// The server's {"error", "message"}; what it does not hold stays empty. Control characters become blanks: it ends on
-// people's terminals.
-ErrorBody parse_error_body(const std::string& body) {
-  ErrorBody result;
-  const auto json = nlohmann::json::parse(body, nullptr, false);
-  if (!json.is_object()) return result;
-  const auto text_at = [&](const char* key) {
-    const auto found = json.find(key);
-    std::string text = found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-    text.resize(std::min(text.size(), kMaxMessageBytes));
-    for (char& c : text) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    }
-    return text;
-  };
-  result.code = text_at("error");
-  result.message = text_at("message");
-  return result;
-}
 
 }  // namespace
 
 PolicySync::PolicySync(SyncServices& services, std::shared_ptr<Session> session)
     : services_(services),
       session_(std::move(session)),
-      client_(services.executor, session_->identity().server),
+      client_(services.executor, session_->identity().server, session_->identity().key.ca),
       fetch_(services.pool, services.intake, client_, session_->workload(), session_->identity().key.token),
       backoff_(100ms, 30s),
+      refused_backoff_(kFirstRefusedInterval, kLastRefusedInterval),
       pause_(services.executor),
       disk_order_(services.pool.get_executor()),
       started_(Clock_::now()) {}
@@ -114,8 +93,9 @@ std::string PolicySync::describe_absence() const {
   if (session_->has_policy()) return {};
   const std::string server = session_->identity().server.text();
   const std::string& error = session_->contact().error;
-  if (unknown_namespace_) return error;
+  if (withheld_) return error;
   if (session_->contact().stale) return "the policy is older than its max_stale and " + server + " does not answer";
+  if (server_is_untrusted_) return error;
   const std::string why = error.empty() ? "no answer from " + server + " yet" : error;
   return why + "; start the server, or set EGRESS_SERVER to where it listens";
 }
@@ -127,7 +107,10 @@ BundleExpectation PolicySync::expectation() const {
                    .workload = identity.key.workload,
                    .token = identity.key.token},
           .bundle_key = identity.key.bundle_key,
-          .min_revision = floor_};
+          .min_revision = floor_,
+          .labels = identity.labels,
+          .target = identity.key.target,
+          .authenticated = session_->workload().authenticated};
 }
 
 asio::awaitable<void> PolicySync::run(Self self) {
@@ -143,7 +126,12 @@ asio::awaitable<void> PolicySync::run(Self self) {
       continue;
     }
     self->backoff_.reset();
-    if (outcome == Outcome::kUnknownNamespace) co_await self->pause(kUnknownNamespaceInterval);
+    if (outcome == Outcome::kWithheld) {
+      const bool refused = self->withheld_ == NoPolicyCause::kRefused;
+      co_await self->pause(refused ? self->refused_backoff_.next() : kUnknownNamespaceInterval);
+      continue;
+    }
+    self->refused_backoff_.reset();
     if (outcome == Outcome::kUnchanged && Clock_::now() - begun < kMinPollInterval) {
       co_await self->pause(kMinPollInterval);
     }
@@ -155,7 +143,9 @@ asio::awaitable<void> PolicySync::serve_stored(Self self) {
                endpoints = self->client_.endpoints()] { return intake.load_stored(expected, workload, endpoints); };
   auto stored = co_await run_on_pool(self->services_.pool, std::move(work));
   if (!stored) {
-    if (stored.error().code != ErrorCode::kNotFound) {
+    if (stored.error().code == ErrorCode::kForbidden && !self->is_settled() && !self->stopped_) {
+      self->withhold({NoPolicyCause::kRefused, stored.error().message, false});
+    } else if (stored.error().code != ErrorCode::kNotFound) {
       spdlog::warn("session {}: stored bundle not used: {}", self->session_->id(), stored.error().message);
     }
     co_return;
@@ -214,7 +204,7 @@ void PolicySync::note_failure(const std::string& message) {
 
 void PolicySync::apply_staleness() {
   ContactState& contact = session_->contact();
-  if (!good_ || contact.stale || unknown_namespace_) return;
+  if (!good_ || contact.stale || withheld_) return;
   const Manifest& manifest = *good_->manifest;
   if (manifest.max_stale_s == 0) return;
   if (services_.clock.now_ms() - contact.last_contact_ms <= manifest.max_stale_s * 1000) return;
@@ -230,10 +220,7 @@ void PolicySync::apply_staleness() {
 }
 
 asio::awaitable<PolicySync::Outcome> PolicySync::poll() {
-  const SessionKey& key = session_->identity().key;
-  std::string target = "/api/bundle?namespace=" + encode_query(key.namespace_path);
-  if (!key.workload.empty()) target += "&workload=" + encode_query(key.workload);
-  HttpRequest request = make_api_request(std::move(target), key.token);
+  HttpRequest request = make_bundle_request(session_->identity().key);
   request.max_response_bytes = kMaxEnvelopeBytes;
   request.deadline = etag_.empty() ? std::chrono::milliseconds(kFirstPollDeadline) : kLongPollDeadline;
   if (!etag_.empty()) {
@@ -241,6 +228,8 @@ asio::awaitable<PolicySync::Outcome> PolicySync::poll() {
     request.headers.emplace_back("Prefer", "wait=" + std::to_string(kLongPollS));
   }
   auto response = co_await client_.send(std::move(request));
+  server_is_untrusted_ = !response && (response.error().code == ErrorCode::kUntrusted ||
+                                       response.error().code == ErrorCode::kInvalidArgument);
   if (!response) {
     session_->contact().connected = false;
     if (!stopped_) note_failure(response.error().message);
@@ -255,45 +244,48 @@ asio::awaitable<PolicySync::Outcome> PolicySync::poll() {
     persist({});
     auto followed = co_await follow_endpoints();
     if (!followed) note_failure(followed.error().message);
+    if (services_.count_processes(*session_) != posted_processes_) {
+      std::string no_error;
+      co_await post_status(good_ ? good_->revision() : 0, std::move(no_error));
+    }
     co_return Outcome::kUnchanged;
   }
-  if (response->status == 404) co_return take_unknown_namespace(*response);
+  if (const auto refusal = find_refusal(response->status, response->body, session_->identity())) {
+    ContactState& contact = session_->contact();
+    contact.connected = true;
+    contact.last_contact_ms = services_.clock.now_ms();
+    contact.stale = false;
+    co_return withhold(*refusal);
+  }
   const ErrorBody error = parse_error_body(response->body);
-  note_failure(session_->identity().server.text() + " answered " + std::to_string(response->status) +
-               " to the bundle request" + (error.message.empty() ? "" : ": " + error.message));
+  note_failure(response->status == 404
+                   ? session_->identity().server.text() + " has no /api/bundle: is it an egress-server?"
+                   : session_->identity().server.text() + " answered " + std::to_string(response->status) +
+                         " to the bundle request" + (error.message.empty() ? "" : ": " + error.message));
   co_return Outcome::kFailed;
 }
 
-PolicySync::Outcome PolicySync::take_unknown_namespace(const HttpResponse& response) {
-  const ErrorBody error = parse_error_body(response.body);
-  if (error.code != "namespace_unknown") {
-    note_failure(session_->identity().server.text() + " has no /api/bundle: is it an egress-server?");
-    return Outcome::kFailed;
-  }
-  ContactState& contact = session_->contact();
-  contact.connected = true;
-  contact.last_contact_ms = services_.clock.now_ms();
-  contact.stale = false;
-  note_failure(error.message.empty() ? "namespace \"" + session_->identity().key.namespace_path +
-                                           "\" is not known to " + session_->identity().server.text()
-                                     : error.message);
-  if (unknown_namespace_) return Outcome::kUnknownNamespace;
-  auto nothing = make_no_policy(NoPolicyCause::kNamespaceUnknown, client_.endpoints());
+PolicySync::Outcome PolicySync::withhold(const ServerRefusal& refusal) {
+  note_failure(refusal.message);
+  if (withheld_ == refusal.cause) return Outcome::kWithheld;
+  auto nothing = make_no_policy(refusal.cause, client_.endpoints());
   auto published = nothing ? publish(std::move(*nothing)) : tl::unexpected(nothing.error());
   if (!published) {
     note_failure(published.error().message);
     return Outcome::kFailed;
   }
-  unknown_namespace_ = true;
+  withheld_ = refusal.cause;
   good_ = nullptr;
   etag_.clear();
+  wake_waiters();
+  if (!refusal.forget_stored) return Outcome::kWithheld;
   // Or a restart without the server would bring back what the server took away.
   auto work = [&store = services_.store, name = expectation().name, id = session_->id()] {
     if (auto removed = store.remove_manifest(name); !removed)
       spdlog::error("session {}: {}", id, removed.error().message);
   };
   asio::post(disk_order_, std::move(work));
-  return Outcome::kUnknownNamespace;
+  return Outcome::kWithheld;
 }
 
 // Small writes; with `envelope_json` empty only the time of the last confirmation.
@@ -327,17 +319,19 @@ asio::awaitable<PolicySync::Outcome> PolicySync::take_bundle(HttpResponse respon
   }
   if (!policy || !published) {
     std::string why = policy ? published.error().message : policy.error().message;
+    const bool contradicted = !policy && policy.error().code == ErrorCode::kForbidden;
+    const Outcome outcome = contradicted ? withhold({NoPolicyCause::kRefused, why, false}) : Outcome::kFailed;
     note_failure(why);
     co_await post_status(offered_, std::move(why));
-    co_return Outcome::kFailed;
+    co_return outcome;
   }
   floor_ = good_->revision();
-  unknown_namespace_ = false;
+  withheld_.reset();
   etag_ = response.etag;
   wake_waiters();
   if (changed) {
     spdlog::info("session {}: revision {} of namespace {} is in force (generation {})", session_->id(),
-                 good_->revision(), session_->identity().key.namespace_path, session_->arena().generation());
+                 good_->revision(), session_->workload().namespace_path, session_->arena().generation());
     persist(std::move(response.body));
   }
   std::string no_error;
@@ -357,15 +351,21 @@ asio::awaitable<Expected<void>> PolicySync::follow_endpoints() {
 }
 
 asio::awaitable<void> PolicySync::post_status(std::uint64_t offered, std::string error) {
-  const SessionKey& key = session_->identity().key;
-  const nlohmann::json body = {{"namespace", key.namespace_path},
-                               {"workload", key.workload},
-                               {"host", services_.host_name},
-                               {"agent_id", services_.agent_id},
-                               {"offered", offered},
-                               {"active", session_->policy()->revision()},
-                               {"error", error}};
-  HttpRequest request = make_api_request("/api/bundle/status", key.token);
+  posted_processes_ = services_.count_processes(*session_);
+  nlohmann::json body = {{"host", services_.host_name},
+                         {"agent_id", services_.agent_id},
+                         {"offered", offered},
+                         {"active", session_->policy()->revision()},
+                         {"error", error},
+                         {"processes", posted_processes_}};
+  // Where the registration is not known here, the server takes it from the token.
+  const Workload& workload = session_->workload();
+  const std::string& token = session_->identity().key.token;
+  if (workload.authenticated || token.empty()) {
+    body["namespace"] = workload.namespace_path;
+    body["workload"] = workload.name;
+  }
+  HttpRequest request = make_api_request("/api/bundle/status", token);
   request.method = "POST";
   request.headers.emplace_back("Content-Type", "application/json");
   request.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

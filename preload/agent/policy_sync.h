@@ -1,6 +1,6 @@
 // Keeps one session's policy the server's newest: long poll, verification and linking on the pool, publication, status
 // posts; the stored bundle while the server does not answer; and what max_stale asks for. Any failure keeps the last
-// good policy. Runs on the agent's main thread.
+// good policy; the server's word that there is none takes it away. Runs on the agent's main thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +13,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "preload/agent/backoff.h"
@@ -20,6 +21,7 @@
 #include "preload/agent/bundle_intake.h"
 #include "preload/agent/http_client.h"
 #include "preload/agent/policy_source.h"
+#include "preload/agent/server_refusal.h"
 #include "preload/agent/session.h"
 
 namespace egress {
@@ -31,7 +33,7 @@ class PolicySync final : public PolicySource, public std::enable_shared_from_thi
   void start() override;
   void stop() override;
 
-  // Until the session has its first policy or the word that there is none (an unknown namespace); at most 4 s after the
+  // Until the session has its first policy or the word that there is none (ServerRefusal); at most 4 s after the
   // session began. Later callers of a session without policy trigger an attempt and wait for its outcome, at most 500
   // ms.
   boost::asio::awaitable<void> wait_for_policy() override;
@@ -42,7 +44,7 @@ class PolicySync final : public PolicySource, public std::enable_shared_from_thi
  private:
   using Clock_ = std::chrono::steady_clock;
   using Self = std::shared_ptr<PolicySync>;
-  enum class Outcome { kChanged, kUnchanged, kUnknownNamespace, kFailed };
+  enum class Outcome { kChanged, kUnchanged, kWithheld, kFailed };
 
   static boost::asio::awaitable<void> run(Self self);
   static boost::asio::awaitable<void> serve_stored(Self self);
@@ -54,13 +56,13 @@ class PolicySync final : public PolicySource, public std::enable_shared_from_thi
 
   BundleExpectation expectation() const;
   Expected<void> publish(PolicyPtr policy);
-  Outcome take_unknown_namespace(const HttpResponse& response);
+  Outcome withhold(const ServerRefusal& refusal);
   void persist(std::string envelope_json);
   void note_contact();
   void note_failure(const std::string& message);
   void apply_staleness();
   UnixMillis valid_until(const Manifest& manifest) const;
-  bool is_settled() const { return session_->has_policy() || unknown_namespace_; }
+  bool is_settled() const { return session_->has_policy() || withheld_.has_value(); }
   void wake_waiters();
 
   SyncServices& services_;
@@ -68,6 +70,7 @@ class PolicySync final : public PolicySource, public std::enable_shared_from_thi
   HttpClient client_;
   BundleFetch fetch_;
   Backoff backoff_;
+  Backoff refused_backoff_;
   boost::asio::steady_timer pause_;
   boost::asio::strand<boost::asio::thread_pool::executor_type> disk_order_;  // later writes come later
   std::list<boost::asio::steady_timer> waiters_;
@@ -77,7 +80,9 @@ class PolicySync final : public PolicySource, public std::enable_shared_from_thi
   std::uint64_t floor_ = 0;  // no lower revision is accepted
   std::uint64_t offered_ = 0;
   std::uint64_t attempts_ = 0;
-  bool unknown_namespace_ = false;
+  std::size_t posted_processes_ = 0;
+  std::optional<NoPolicyCause> withheld_;  // the server said that there is none
+  bool server_is_untrusted_ = false;       // what answers did not prove to be the server
   bool stopped_ = false;
 };
 

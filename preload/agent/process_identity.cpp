@@ -1,6 +1,7 @@
 #include "preload/agent/process_identity.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,6 +13,22 @@
 #include <sstream>
 
 namespace egress {
+namespace {
+
+constexpr int kSoPeerPidfd = 77;  // SO_PEERPIDFD, which the headers of older kernels lack
+
+// False where the kernel does not say. Depending on its version, a process that was waited for has a pidfd or none.
+bool has_peer_ended(int socket) {
+  int fd = -1;
+  socklen_t size = sizeof fd;
+  if (::getsockopt(socket, SOL_SOCKET, kSoPeerPidfd, &fd, &size) != 0)
+    return errno != ENOPROTOOPT && errno != EMFILE && errno != ENFILE;
+  const UniqueFd pidfd(fd);
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) > 0;
+}
+
+}  // namespace
 
 Expected<UniqueFd> open_pidfd(pid_t pid) {
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -39,9 +56,10 @@ std::optional<PeerProcess> find_process(pid_t pid) {
   PeerProcess process;
   process.key.pid = pid;
   process.uid = status.st_uid;
-  if (!(fields >> state >> process.parent)) return std::nullopt;
+  pid_t group = 0;
+  if (!(fields >> state >> process.parent >> group >> process.session)) return std::nullopt;
   std::string skipped;
-  for (int field = 5; field < 22; ++field) {
+  for (int field = 7; field < 22; ++field) {
     if (!(fields >> skipped)) return std::nullopt;
   }
   if (!(fields >> process.key.start_time)) return std::nullopt;
@@ -59,6 +77,10 @@ Expected<PeerProcess> find_peer(int socket) {
   }
   auto process = find_process(credentials.pid);
   if (!process) return fail(ErrorCode::kUnavailable, "process " + std::to_string(credentials.pid) + " is gone");
+  // Looked at before it ended, or the pid's next owner would answer for it.
+  if (has_peer_ended(socket)) {
+    return fail(ErrorCode::kUnavailable, "process " + std::to_string(credentials.pid) + " is gone");
+  }
   process->uid = credentials.uid;
   return *process;
 }

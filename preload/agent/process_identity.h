@@ -22,14 +22,27 @@ struct ProcessKey {
 struct PeerProcess {
   ProcessKey key;
   uid_t uid = 0;
-  pid_t parent = 0;
+  pid_t parent = 0;   // 0: outside of this pid namespace
+  pid_t session = 0;  // its leader's pid, as of setsid(2)
 };
 
-// kUnavailable if the process is gone or lives in a pid namespace that is not visible from here.
+// kUnavailable if the process is gone or lives in a pid namespace that is not visible from here. Since Linux 6.5 the
+// kernel shows that the process which connected still lives, so that its pid cannot be another's by now.
 Expected<PeerProcess> find_peer(int socket);
 
 // nullopt if there is no such process.
 std::optional<PeerProcess> find_process(pid_t pid);
+
+// The processes of the machine, for whoever walks among them.
+class ProcessReader {
+ public:
+  virtual ~ProcessReader() = default;
+  virtual std::optional<PeerProcess> find(pid_t pid) const = 0;
+};
+class SystemProcesses final : public ProcessReader {
+ public:
+  std::optional<PeerProcess> find(pid_t pid) const override { return find_process(pid); }
+};
 
 // Empty if the process is gone or may not be inspected.
 std::string read_executable(pid_t pid);

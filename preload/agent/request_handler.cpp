@@ -72,10 +72,13 @@ static_assert(sizeof(ReplyHeader) + kMaxLookupQueries * (kMaxHostNameBytes + 1) 
 
 }  // namespace
 
-RequestHandler::RequestHandler(SessionTable& sessions, ProcessTable& processes, SyncServices& services,
-                               SessionDefaults defaults, Files files, std::function<std::string(uid_t)> render_status)
+RequestHandler::RequestHandler(SessionTable& sessions, ProcessTable& processes, LaunchTrees& trees,
+                               const LaunchJournal& journal, SyncServices& services, SessionDefaults defaults,
+                               Files files, std::function<std::string(uid_t)> render_status)
     : sessions_(sessions),
       processes_(processes),
+      trees_(trees),
+      journal_(journal),
       services_(services),
       defaults_(std::move(defaults)),
       hosts_(std::move(files.hosts), HostsFile::parse),
@@ -94,6 +97,8 @@ asio::awaitable<Reply> RequestHandler::handle(PeerProcess peer, std::shared_ptr<
       co_return bind(peer, *request);
     case RequestKind::kStatus:
       co_return status(peer);
+    case RequestKind::kLaunch:
+      co_return co_await launch(peer, received);
     case RequestKind::kPolicy:
       co_return co_await register_policy(peer, received);
   }
@@ -104,9 +109,9 @@ asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<c
   const auto refuse = [](const Error& error) { return make_refusal(ReplyStatus::kRefused, error.message); };
   const auto request = decode_request(received->bytes);
   if (!request) co_return refuse(request.error());
-  auto identity = make_session_identity(*request, peer.uid, defaults_);
-  if (!identity) co_return refuse(identity.error());
-  auto found = sessions_.find_or_create(std::move(*identity));
+  const auto launch = trees_.find(peer);
+  if (!launch) co_return refuse(launch.error());
+  auto found = find_session(peer, *launch, *request);
   if (!found) co_return refuse(found.error());
   // Held by value: the table may end the session while this waits.
   const std::shared_ptr<Session> session = (*found)->session;
@@ -129,6 +134,37 @@ asio::awaitable<Reply> RequestHandler::hello(PeerProcess peer, std::shared_ptr<c
   reply.descriptors.push_back(std::move(*arena));
   reply.descriptors.push_back(std::move(for_process));
   co_return reply;
+}
+
+Expected<SessionEntry*> RequestHandler::find_session(const PeerProcess& peer, const Launch* launch,
+                                                     const Request& hello) {
+  auto identity = make_session_identity(launch != nullptr ? launch->hello() : hello, peer.uid, defaults_);
+  if (!identity) return tl::unexpected(identity.error());
+  return sessions_.find_or_create(std::move(*identity));
+}
+
+asio::awaitable<Reply> RequestHandler::launch(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received) {
+  const auto request = decode_request(received->bytes);
+  if (!request) co_return make_refusal(ReplyStatus::kRefused, request.error().message);
+  const auto outer = trees_.find(peer);
+  if (!outer) co_return make_refusal(ReplyStatus::kRefused, outer.error().message);
+  const bool nested = *outer != nullptr;
+  const auto session = find_session(peer, *outer, *request);
+  if (!session) co_return make_refusal(ReplyStatus::kRefused, session.error().message);
+  Reply reply = make_refusal(ReplyStatus::kOk, (*session)->session->workload().namespace_path);
+  reply.header.session_id = (*session)->session->id();
+  reply.header.nested = nested ? 1 : 0;
+  if (nested) co_return reply;
+
+  Launch launch{peer.key, peer.uid, {}};
+  for (std::size_t i = 0; i < kHelloFieldCount; ++i) launch.fields[i] = request->fields[i];
+  if (auto added = trees_.add(launch); !added) co_return make_refusal(ReplyStatus::kRefused, added.error().message);
+  auto work = [&journal = journal_, launch = std::move(launch)] { return journal.save(launch); };
+  const auto saved = co_await run_on_pool(services_.pool, std::move(work));
+  if (saved) co_return reply;
+  // Or the command would change its session when the agent is restarted.
+  trees_.remove(peer.key);
+  co_return make_refusal(ReplyStatus::kRefused, saved.error().message);
 }
 
 asio::awaitable<Reply> RequestHandler::register_policy(PeerProcess peer,

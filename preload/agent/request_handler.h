@@ -1,4 +1,4 @@
-// What each request means: hello, lookup, bind, status, policy (shared/session/protocol.h). Knows no sockets.
+// What each request means: hello, lookup, bind, status, launch, policy (shared/session/protocol.h). Knows no sockets.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -10,6 +10,8 @@
 
 #include "preload/agent/agent_socket.h"
 #include "preload/agent/hosts_file.h"
+#include "preload/agent/launch_journal.h"
+#include "preload/agent/launch_trees.h"
 #include "preload/agent/process_table.h"
 #include "preload/agent/resolver_config.h"
 #include "preload/agent/session_table.h"
@@ -25,20 +27,26 @@ class RequestHandler {
   };
 
   // `render_status` gets the caller's uid.
-  RequestHandler(SessionTable& sessions, ProcessTable& processes, SyncServices& services, SessionDefaults defaults,
-                 Files files, std::function<std::string(uid_t)> render_status);
+  RequestHandler(SessionTable& sessions, ProcessTable& processes, LaunchTrees& trees, const LaunchJournal& journal,
+                 SyncServices& services, SessionDefaults defaults, Files files,
+                 std::function<std::string(uid_t)> render_status);
 
   boost::asio::awaitable<Reply> handle(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
 
  private:
   boost::asio::awaitable<Reply> hello(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
   boost::asio::awaitable<Reply> register_policy(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
+  boost::asio::awaitable<Reply> launch(PeerProcess peer, std::shared_ptr<const ReceivedRequest> received);
+  // By what its launch said, if there is one, whatever the hello claims.
+  Expected<SessionEntry*> find_session(const PeerProcess& peer, const Launch* launch, const Request& hello);
   Reply lookup(const PeerProcess& peer, const Request& request);
   Reply bind(const PeerProcess& peer, const Request& request);
   Reply status(const PeerProcess& peer);
 
   SessionTable& sessions_;
   ProcessTable& processes_;
+  LaunchTrees& trees_;
+  const LaunchJournal& journal_;
   SyncServices& services_;
   SessionDefaults defaults_;
   WatchedFile<HostsFile> hosts_;

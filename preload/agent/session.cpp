@@ -53,6 +53,7 @@ Expected<std::unique_ptr<Session>> Session::create(std::uint64_t id, SessionIden
 Expected<void> Session::adopt(PolicyPtr policy, UnixMillis valid_until_ms) {
   if (policy->manifest) arena_->set_lifetimes(lifetimes_of(*policy->manifest));
   if (auto published = arena_->publish(policy->stack, valid_until_ms, clock_.now_ms()); !published) return published;
+  if (policy->manifest) workload_ = judged_workload(*policy->manifest, std::move(workload_));
   policy_ = std::move(policy);
   valid_until_ms_ = valid_until_ms;
   binds_since_publish_ = 0;

@@ -49,6 +49,8 @@ class Session {
 
   std::uint64_t id() const { return id_; }
   const SessionIdentity& identity() const { return identity_; }
+  // As it claims until a manifest vouches for who it is; its records say the same. With a token and no claim, the
+  // namespace is empty until then.
   const Workload& workload() const { return workload_; }
   const ArenaWriter& arena() const { return *arena_; }
   SessionEvents& events() { return events_; }

@@ -18,7 +18,8 @@
 
 namespace egress {
 
-// The raw fields, defaults filled in: what sessions are compared by.
+// The raw fields, defaults filled in: what sessions are compared by. With a token, the namespace stays empty unless it
+// is claimed: the registration knows it.
 struct SessionKey {
   uid_t uid = 0;
   std::string server;
@@ -43,8 +44,6 @@ struct SessionIdentity {
   // The server or the file, canonical.
   std::string source() const { return file ? file->text() : server.text(); }
 };
-
-inline constexpr std::size_t kMaxWorkloadNameBytes = 253;
 
 // Where a session brings no key or CA of its own, the agent's apply.
 struct SessionDefaults {

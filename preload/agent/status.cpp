@@ -32,8 +32,9 @@ nlohmann::json render_session(const Session& session, const ProcessTable& proces
   }
   nlohmann::json json = {{"id", session.id()},
                          {"server", session.identity().source()},
-                         {"namespace", session.identity().key.namespace_path},
-                         {"workload", session.identity().key.workload},
+                         {"namespace", session.workload().namespace_path},
+                         {"workload", session.workload().name},
+                         {"authenticated", session.workload().authenticated},
                          {"revision", policy.revision()},
                          {"generation", session.arena().generation()},
                          {"mode", name_of(mode)},

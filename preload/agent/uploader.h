@@ -7,11 +7,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "preload/agent/backoff.h"
 #include "preload/agent/http_client.h"
 #include "preload/agent/session.h"
+#include "shared/otlp/record.h"
 
 namespace egress {
 
@@ -29,10 +32,16 @@ class Uploader : public std::enable_shared_from_this<Uploader> {
  private:
   using Self = std::shared_ptr<Uploader>;
   enum class Sent { kAccepted, kRefused, kRetry };
+  struct Outcome {
+    Sent sent = Sent::kRetry;
+    std::size_t rejected = 0;  // of what was accepted, records that the server did not take
+  };
+  using Render = std::string (*)(const OtlpResource&, std::span<const DecisionRecord>);
 
   static boost::asio::awaitable<void> run(Self self);
-  boost::asio::awaitable<Sent> send(std::string path, std::string body);
-  boost::asio::awaitable<Sent> send_patiently(std::string path, std::string body);
+  boost::asio::awaitable<Outcome> send(std::string path, std::string body);
+  boost::asio::awaitable<Outcome> send_patiently(std::string path, Render render, std::vector<DecisionRecord> batch);
+  std::string render_batch(Render render, std::vector<DecisionRecord>& batch) const;
 
   std::shared_ptr<Session> session_;
   std::string host_name_;

@@ -8,6 +8,7 @@
 #include "preload/cli/manifest_text.h"
 #include "preload/cli/option_checks.h"
 #include "preload/cli/server_call.h"
+#include "preload/cli/server_options.h"
 #include "shared/manifest/node.h"
 #include "shared/manifest/parse.h"
 
@@ -18,6 +19,7 @@ struct ApplyOptions {
   std::string file;
   std::string namespace_path;
   std::string server;
+  std::string token_file;
   bool dry_run = false;
   bool force = false;
   bool as_json = false;
@@ -41,6 +43,7 @@ int run_apply(const ApplyOptions& options) {
   if (parsed.documents.empty()) return complain(manifest->name + " holds no document", kExitRefused);
 
   ServerCall call{.server = options.server,
+                  .token_file = options.token_file,
                   .method = "POST",
                   .target = "/api/manifests",
                   .content_type = "application/yaml",
@@ -80,8 +83,7 @@ void add_apply_command(CLI::App& app, CommandAction& action) {
   apply->footer(kHelp);
   apply->add_option("-f,--file", options->file, "the manifest; -: standard input")->required();
   apply->add_option("-n,--namespace", options->namespace_path, "for documents that name none")->check(check_namespace);
-  apply->add_option("--server", options->server, "server URL (EGRESS_SERVER; default http://127.0.0.1:8443)")
-      ->check(check_server);
+  add_server_options(*apply, options->server, options->token_file);
   apply->add_flag("--dry-run", options->dry_run, "say what would change, change nothing");
   apply->add_flag("--force", options->force, "even if descendants break or policy tests fail");
   apply->add_flag("--json", options->as_json, "the server's answer as it is");

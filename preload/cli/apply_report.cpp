@@ -3,27 +3,18 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "preload/cli/answer_fields.h"
+#include "shared/base/ascii.h"
+
 namespace egress {
 namespace {
 
 using nlohmann::json;
 
-// Control characters become blanks: it ends on a terminal.
-std::string text_in(const json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  std::string text = found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return text;
-}
-
-int number_in(const json& object, const char* key) {
-  constexpr int kLargest = 1'000'000'000;
-  if (!object.is_object()) return 0;
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_integer()) return 0;
-  return static_cast<int>(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, kLargest));
+// A place in a text, or how many of something.
+int small_number_in(const json& object, const char* key) {
+  constexpr std::uint64_t kLargest = 1'000'000'000;
+  return static_cast<int>(std::min(number_in(object, key), kLargest));
 }
 
 json list_in(const json& object, const char* key) {
@@ -33,14 +24,15 @@ json list_in(const json& object, const char* key) {
 }
 
 Problem problem_of(const json& object) {
-  return {number_in(object, "document"), number_in(object, "line"),  number_in(object, "column"),
-          text_in(object, "path"),       text_in(object, "message"), text_in(object, "expected")};
+  return {small_number_in(object, "document"), small_number_in(object, "line"),
+          small_number_in(object, "column"),   text_in(object, "path"),
+          text_in(object, "message"),          text_in(object, "expected")};
 }
 
 std::string join(const json& texts) {
   std::string joined;
   for (const json& text : texts) {
-    if (text.is_string()) joined += (joined.empty() ? "" : ", ") + text.get<std::string>();
+    if (text.is_string()) joined += (joined.empty() ? "" : ", ") + without_controls(text.get<std::string>());
   }
   return joined;
 }
@@ -59,7 +51,7 @@ std::string render_applied(std::string_view text, const ManifestText& manifest, 
   }
   for (const json& warning : list_in(answer, "warnings")) {
     if (warning.is_string()) {
-      out += "warning: " + warning.get<std::string>() + "\n";
+      out += "warning: " + without_controls(warning.get<std::string>()) + "\n";
       continue;
     }
     const Problem problem = problem_of(warning);
@@ -68,7 +60,7 @@ std::string render_applied(std::string_view text, const ManifestText& manifest, 
     });
     if (!shown) out += render_warnings({problem}, manifest);
   }
-  const int restricts = number_in(answer, "restricts");
+  const int restricts = small_number_in(answer, "restricts");
   if (restricts > 0) {
     out += "this newly restricts " + std::to_string(restricts) + (restricts == 1 ? " namespace\n" : " namespaces\n");
   }

@@ -11,6 +11,7 @@
 #include "preload/cli/commands.h"
 #include "preload/cli/manifest_text.h"
 #include "preload/cli/option_checks.h"
+#include "preload/cli/token_file.h"
 #include "preload/launcher/launch.h"
 
 namespace egress {
@@ -24,6 +25,7 @@ struct ExecOptions {
   std::string target;
   std::string resolve;
   std::string policy;
+  std::string token_file;
   std::string level = "preload";
   bool shadow = false;
   bool verbose = false;
@@ -73,6 +75,11 @@ int run_exec(const ExecOptions& options, const std::vector<std::string>& command
   request.settings = {{"EGRESS_SERVER", options.server},     {"EGRESS_NAMESPACE", options.namespace_path},
                       {"EGRESS_WORKLOAD", options.workload}, {"EGRESS_LABELS", options.labels},
                       {"EGRESS_TARGET", options.target},     {"EGRESS_RESOLVE", options.resolve}};
+  if (!options.token_file.empty()) {
+    auto token = load_token_file(options.token_file);
+    if (!token) return refuse("--token-file " + token.error().message);
+    request.token = std::move(*token);
+  }
   if (!options.policy.empty()) {
     auto policy = load_policy(options);
     if (!policy) return refuse(policy.error().message);
@@ -87,6 +94,7 @@ constexpr char kHelp[] = R"(Runs a command under the egress policy. Its stdio, s
 Examples:
   egress exec -- curl https://api.stripe.com/
   egress exec -n prod/payments -w checkout -- ./server --port 8080
+  egress exec --token-file /run/secrets/egress -- ./server
   egress exec --policy policy.yaml -- npm test
   egress exec --resolve 'api.test=127.0.0.1' -- curl http://api.test:8000/
 
@@ -94,6 +102,10 @@ With --policy no server is asked: the file's documents are the whole policy. Wha
 say is allowed if they are mirrord policies alone, else denied; a Namespace document "/" may set
 default_action, mode, loopback and lookups. Documents that name no namespace belong to the
 command's.
+
+Who the command is, is settled before it starts: it and all it starts stay in that session,
+whatever becomes of EGRESS_* in between; an egress exec inside another keeps the outer one's.
+A token says who it is by itself; the command's environment does not get it.
 
 Level preload sees what goes through the C library. It is advisory: static binaries, inline
 system calls and programs that clear LD_PRELOAD are not covered.
@@ -115,6 +127,8 @@ void add_exec_command(CLI::App& app, CommandAction& action, const std::vector<st
   exec->add_flag("--shadow", options->shadow, "with --policy: record what it denies, and let it pass")->needs(policy);
   exec->add_option("--server", options->server, "server URL (EGRESS_SERVER; default http://127.0.0.1:8443)")
       ->check(check_server)
+      ->excludes(policy);
+  exec->add_option("--token-file", options->token_file, "file with the workload's token (EGRESS_TOKEN)")
       ->excludes(policy);
   exec->add_option("--labels", options->labels, "labels, k=v,k=v (EGRESS_LABELS)")->check(check_labels);
   exec->add_option("--target", options->target, "mirrord target path (EGRESS_TARGET)");

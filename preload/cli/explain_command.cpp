@@ -13,6 +13,7 @@
 #include "preload/cli/manifest_text.h"
 #include "preload/cli/option_checks.h"
 #include "preload/cli/server_call.h"
+#include "preload/cli/server_options.h"
 #include "preload/cli/terminal.h"
 #include "shared/policy/destination.h"
 
@@ -30,6 +31,7 @@ struct ExplainOptions {
   std::string target;
   std::string policy;
   std::string server;
+  std::string token_file;
   bool as_json = false;
 };
 
@@ -60,7 +62,7 @@ Expected<ExplainReport> explain_by_file(const ExplainOptions& options, const Des
 }
 
 Expected<ExplainReport> explain_by_server(const ExplainOptions& options, const Destination& destination) {
-  ServerCall call{.server = options.server, .target = "/api/explain"};
+  ServerCall call{.server = options.server, .token_file = options.token_file, .target = "/api/explain"};
   add_query(call.target, "namespace", options.namespace_path);
   add_query(call.target, "workload", options.workload);
   add_query(call.target, "labels", options.labels);
@@ -129,9 +131,7 @@ void add_explain_command(CLI::App& app, CommandAction& action) {
       ->check(check_labels);
   explain->add_option("--target", options->target, "the workload's mirrord target path")->envname("EGRESS_TARGET");
   CLI::Option* policy = explain->add_option("--policy", options->policy, "by this file alone, without a server");
-  explain->add_option("--server", options->server, "server URL (EGRESS_SERVER; default http://127.0.0.1:8443)")
-      ->check(check_server)
-      ->excludes(policy);
+  add_server_options(*explain, options->server, options->token_file)->excludes(policy);
   explain->add_flag("--json", options->as_json, "machine-readable");
   explain->callback([options, &action] { action = [options] { return run_explain(*options); }; });
 }

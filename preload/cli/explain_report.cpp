@@ -3,22 +3,18 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "preload/cli/answer_fields.h"
 #include "preload/cli/terminal.h"
+#include "shared/base/ascii.h"
 
 namespace egress {
 namespace {
 
 using nlohmann::json;
 
-// Empty where the server has nothing to say, by null or by leaving it out.
-std::string text_in(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? std::string() : found->get<std::string>();
-}
-
-std::uint64_t number_in(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? 0 : found->get<std::uint64_t>();
+// What must be there: throws otherwise.
+std::string required_text(const json& object, const char* key) {
+  return without_controls(object.at(key).get<std::string>());
 }
 
 json child_of(const json& object, const char* key) {
@@ -29,7 +25,7 @@ json child_of(const json& object, const char* key) {
 // May throw nlohmann's exceptions.
 ExplainReport read_report(const json& answer) {
   ExplainReport report;
-  report.verdict = answer.at("verdict").get<std::string>();
+  report.verdict = required_text(answer, "verdict");
   report.deny_reason = text_in(answer, "deny_reason");
   report.layer = text_in(answer, "layer");
   report.rule = text_in(answer, "rule");
@@ -38,23 +34,23 @@ ExplainReport read_report(const json& answer) {
   report.namespace_exists = answer.value("namespace_exists", true);
   for (const json& vote : answer.at("votes")) {
     const json source = child_of(vote, "source");
-    report.votes.push_back({vote.at("layer").get<std::string>(), text_in(vote, "vote"), text_in(vote, "rule"),
+    report.votes.push_back({required_text(vote, "layer"), text_in(vote, "vote"), text_in(vote, "rule"),
                             text_in(source, "document"), number_in(source, "line")});
   }
   for (const json& fix : answer.at("fixes")) {
     const json request = child_of(fix, "request");
     Fix read{.layer = text_in(fix, "layer"),
-             .summary = fix.at("summary").get<std::string>(),
+             .summary = required_text(fix, "summary"),
              .request_method = text_in(request, "method"),
              .request_path = text_in(request, "path"),
              .request_body = {}};
     const auto body = request.find("body");
     if (body != request.end() && !body->is_null())
-      read.request_body = body->is_string() ? body->get<std::string>() : body->dump();
+      read.request_body = body->is_string() ? text_in(request, "body") : body->dump();
     report.fixes.push_back(std::move(read));
   }
   if (const auto assumes = answer.find("assumes"); assumes != answer.end()) {
-    report.assumes = assumes->get<std::vector<std::string>>();
+    for (const json& assumption : *assumes) report.assumes.push_back(without_controls(assumption.get<std::string>()));
   }
   return report;
 }

@@ -6,12 +6,14 @@
 #include "preload/cli/commands.h"
 #include "preload/cli/option_checks.h"
 #include "preload/cli/server_call.h"
+#include "preload/cli/server_options.h"
 
 namespace egress {
 namespace {
 
 struct ExportOptions {
   std::string server;
+  std::string token_file;
   std::string namespace_path;
 };
 
@@ -37,7 +39,7 @@ tl::expected<std::string, int> write_page(const ServerCall& call) {
 int run_export(const ExportOptions& options) {
   std::string cursor;
   for (int page = 0; page < kMaxPages; ++page) {
-    ServerCall call{.server = options.server, .target = "/api/manifests?format=yaml"};
+    ServerCall call{.server = options.server, .token_file = options.token_file, .target = "/api/manifests?format=yaml"};
     add_query(call.target, "namespace", options.namespace_path);
     if (!cursor.empty()) call.target += "&cursor=" + cursor;  // encoded by the server
     auto next = write_page(call);
@@ -65,8 +67,7 @@ void add_export_command(CLI::App& app, CommandAction& action) {
   command->footer(kHelp);
   command->add_option("-n,--namespace", options->namespace_path, "only the documents of this namespace")
       ->check(check_namespace);
-  command->add_option("--server", options->server, "server URL (EGRESS_SERVER; default http://127.0.0.1:8443)")
-      ->check(check_server);
+  add_server_options(*command, options->server, options->token_file);
   command->callback([options, &action] { action = [options] { return run_export(*options); }; });
 }
 

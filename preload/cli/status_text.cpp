@@ -4,24 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "preload/agent/policy_file_name.h"
+#include "preload/cli/answer_fields.h"
 #include "preload/cli/terminal.h"
 
 namespace egress {
 namespace {
 
 constexpr std::size_t kMaxProcessesShown = 8;
-
-std::string text_in(const nlohmann::json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::uint64_t number_in(const nlohmann::json& object, const char* key) {
-  if (!object.is_object()) return 0;
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
 
 bool flag_in(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);

@@ -26,9 +26,10 @@ constexpr int kReadyWaitMs = 10'000;
 constexpr int kReadyFd = 3;
 
 // What must not pass from one workload's environment into the agent of all.
-constexpr std::array<std::string_view, 10> kNotForTheAgent = {
-    "LD_PRELOAD=",    "EGRESS_SERVER=", "EGRESS_NAMESPACE=", "EGRESS_WORKLOAD=",   "EGRESS_LABELS=",
-    "EGRESS_TARGET=", "EGRESS_TOKEN=",  "EGRESS_RESOLVE=",   "EGRESS_BUNDLE_KEY=", "EGRESS_CA="};
+constexpr std::array<std::string_view, 11> kNotForTheAgent = {
+    "LD_PRELOAD=",     "EGRESS_SERVER=",     "EGRESS_NAMESPACE=", "EGRESS_WORKLOAD=",
+    "EGRESS_LABELS=",  "EGRESS_TARGET=",     "EGRESS_TOKEN=",     "EGRESS_ADMIN_TOKEN=",
+    "EGRESS_RESOLVE=", "EGRESS_BUNDLE_KEY=", "EGRESS_CA="};
 
 std::vector<char*> clean_environment() {
   std::vector<char*> variables;

@@ -1,12 +1,15 @@
 #include "preload/launcher/child_environment.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 namespace egress {
 namespace {
 
 constexpr std::string_view kPreload = "LD_PRELOAD=";
+// The workload's own, and the one by which people change policy.
+constexpr std::array<std::string_view, 2> kSecrets = {"EGRESS_TOKEN", "EGRESS_ADMIN_TOKEN"};
 
 std::string join_preload(const std::string& library, std::string_view others) {
   std::string joined(kPreload);
@@ -29,6 +32,7 @@ std::vector<std::string> make_child_environment(const std::vector<std::string>& 
   std::string_view preloaded;
   for (const std::string& variable : environment) {
     const std::string name = variable.substr(0, variable.find('='));
+    if (std::find(kSecrets.begin(), kSecrets.end(), name) != kSecrets.end()) continue;
     const auto set = settings.find(name);
     if (variable.starts_with(kPreload)) {
       preloaded = std::string_view(variable).substr(kPreload.size());

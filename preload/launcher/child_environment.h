@@ -9,7 +9,8 @@
 namespace egress {
 
 // `settings`: variables to set; an empty value leaves the caller's alone. What LD_PRELOAD already holds stays, after
-// the library; the library is not listed twice. "NAME=value" entries.
+// the library; the library is not listed twice. Tokens are
+// left out: the agent knows the command's, and its descendants need none. "NAME=value" entries.
 std::vector<std::string> make_child_environment(const std::vector<std::string>& environment, const std::string& library,
                                                 const std::map<std::string, std::string>& settings);
 

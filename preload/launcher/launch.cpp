@@ -50,11 +50,17 @@ std::string describe_session(const nlohmann::json& session, bool from_file) {
   return where + (from_file ? std::string() : revision) + session.value("mode", "");
 }
 
-// Says hello as the command will (it keeps this process's pid), so that the session exists.
-Expected<AgentReply> say_hello(const AgentSettings& settings, const std::vector<std::string>& environment) {
-  std::array<std::string, kHelloFieldCount> fields;
+// What makes the command's session: its environment and the token, which its environment does not hold.
+using SessionFields = std::array<std::string, kHelloFieldCount>;
+SessionFields session_fields(const std::vector<std::string>& environment, const std::string& token) {
+  SessionFields fields;
   for (std::size_t i = 0; i < fields.size(); ++i) fields[i] = value_in(environment, kHelloVariables[i]);
-  auto reply = ask_agent(settings.socket_path(), encode_request(RequestKind::kHello, fields), kHelloPatience);
+  fields[static_cast<std::size_t>(HelloField::kToken)] = token;
+  return fields;
+}
+
+Expected<AgentReply> ask(const AgentSettings& settings, RequestKind kind, const SessionFields& fields) {
+  auto reply = ask_agent(settings.socket_path(), encode_request(kind, fields), kHelloPatience);
   if (reply && reply->header.status != static_cast<std::uint16_t>(ReplyStatus::kOk)) {
     return fail(ErrorCode::kUnavailable, "the agent refused: " + reply->body.substr(0, reply->header.text_bytes));
   }
@@ -78,10 +84,9 @@ void show_session(const AgentSettings& settings, const std::string& server, cons
 
 // With a policy file, that its policy is in force before the command starts, and that its session lasts as long as the
 // command, however late that first uses the network.
-Expected<void> open_session(const AgentSettings& settings, const std::vector<std::string>& environment,
-                            const LaunchRequest& request) {
+Expected<void> open_session(const AgentSettings& settings, const SessionFields& fields, const LaunchRequest& request) {
   if (!request.policy && !request.progress) return {};
-  const auto reply = say_hello(settings, environment);
+  const auto reply = ask(settings, RequestKind::kHello, fields);
   if (request.policy && !reply) return tl::unexpected(reply.error());
   if (request.policy && reply->header.no_policy != 0) {
     return fail(ErrorCode::kUnavailable,
@@ -90,7 +95,7 @@ Expected<void> open_session(const AgentSettings& settings, const std::vector<std
   if (!reply) {
     say(reply.error().message);
   } else if (request.progress) {
-    show_session(settings, value_in(environment, "EGRESS_SERVER"), *reply);
+    show_session(settings, fields[static_cast<std::size_t>(HelloField::kServer)], *reply);
   }
   return {};
 }
@@ -114,6 +119,36 @@ Expected<std::map<std::string, std::string>> make_settings(const LaunchRequest& 
     chosen["EGRESS_NAMESPACE"] = request.policy->namespace_path;
   }
   return chosen;
+}
+
+// The agent is told before the command exists, so that all that descends from this process is in this session, whatever
+// its environment says by then. In a launch of somebody above, that one's session stays, and so does its environment.
+Expected<void> enter_session(const LaunchRequest& request, const AgentSettings& settings, const std::string& library,
+                             const std::filesystem::path& ourselves, std::vector<std::string>& variables) {
+  const auto chosen = make_settings(request, settings, variables, ourselves);
+  if (!chosen) return tl::unexpected(chosen.error());
+  std::string token = request.token.empty() ? value_in(variables, "EGRESS_TOKEN") : request.token;
+  if (request.policy) token.clear();  // there is no server that knows it
+  const std::vector<std::string> outer = variables;
+  variables = make_child_environment(outer, library, *chosen);
+  const SessionFields fields = session_fields(variables, token);
+  const auto launched = ask(settings, RequestKind::kLaunch, fields);
+  if (!launched) return tl::unexpected(launched.error());
+  if (launched->header.nested == 0) return open_session(settings, fields, request);
+
+  const std::string namespace_path = launched->body.substr(0, launched->header.text_bytes);
+  const std::string where = namespace_path.empty() ? "its session" : "namespace " + namespace_path;
+  if (request.policy) {
+    return fail(ErrorCode::kConflict,
+                "already under egress exec: " + where + " stays, so that --policy would not be in force");
+  }
+  say("already under egress exec: " + where + " stays");
+  LaunchRequest plain;
+  plain.command = request.command;
+  const auto kept = make_settings(plain, settings, outer, ourselves);
+  if (!kept) return tl::unexpected(kept.error());
+  variables = make_child_environment(outer, library, *kept);
+  return open_session(settings, session_fields(variables, {}), request);
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -142,10 +177,9 @@ int launch(const LaunchRequest& request) {
 
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
-  const auto chosen = make_settings(request, *settings, variables, *ourselves);
-  if (!chosen) return refuse(chosen.error());
-  variables = make_child_environment(variables, library->string(), *chosen);
-  if (auto opened = open_session(*settings, variables, request); !opened) return refuse(opened.error());
+  if (auto entered = enter_session(request, *settings, library->string(), *ourselves, variables); !entered) {
+    return refuse(entered.error());
+  }
 
   std::vector<std::string> arguments = request.command;
   ::execve(program->c_str(), pointers_to(arguments).data(), pointers_to(variables).data());

@@ -22,6 +22,7 @@ struct LaunchPolicy {
 struct LaunchRequest {
   std::vector<std::string> command;             // never empty
   std::map<std::string, std::string> settings;  // EGRESS_* to set; empty values leave the caller's
+  std::string token;                            // empty: EGRESS_TOKEN's
   std::optional<LaunchPolicy> policy;
   bool progress = false;  // short lines on stderr about session and policy
 };

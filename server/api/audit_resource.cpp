@@ -2,6 +2,7 @@
 
 #include "server/api/fields.h"
 #include "server/service/audit_chain.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -33,6 +34,12 @@ Result<Response> list_audit(AuditLog& log, const Request& request) {
   filter.limit = query.limit(kDefaultPage, kMaxAuditPage);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
 
+  if (filter.namespace_path) {
+    if (auto may_read = require(request.principal, Role::kViewer, *filter.namespace_path); !may_read) {
+      return tl::unexpected(may_read.error());
+    }
+  }
+  if (request.principal.scope != kRootNamespace) filter.subtree = request.principal.scope;
   const auto page = log.find(filter);
   if (!page) return tl::unexpected(page.error());
   Response response;

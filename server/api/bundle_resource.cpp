@@ -5,6 +5,7 @@
 
 #include "server/api/fields.h"
 #include "server/api/preconditions.h"
+#include "shared/base/ascii.h"
 #include "shared/base/hex.h"
 #include "shared/base/limits.h"
 #include "shared/base/time_text.h"
@@ -15,40 +16,51 @@ namespace {
 
 constexpr std::size_t kMaxErrorBytes = 4096;
 constexpr std::uint64_t kMaxRevision = std::uint64_t{1} << 62;
+constexpr std::uint64_t kMaxProcesses = std::uint64_t{1} << 32;
+constexpr std::size_t kMaxNamespaceBytes = 2048;
 constexpr std::size_t kDefaultPage = 100;
 constexpr std::size_t kMaxPage = 1000;
 
-bool has_control_characters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
+// With a token, the registration's; else what was asked for.
+struct BundleQuestion {
+  std::string namespace_path;
+  std::string workload;
+};
 
 class BundlePoll final : public Poll {
  public:
-  BundlePoll(Distribution& distribution, std::string namespace_path, std::string workload,
+  BundlePoll(BundleServices services, Principal principal, BundleQuestion question,
              std::vector<std::string> if_none_match, std::chrono::milliseconds wait)
-      : distribution_(distribution),
-        namespace_path_(std::move(namespace_path)),
-        workload_(std::move(workload)),
+      : services_(services),
+        principal_(std::move(principal)),
+        question_(std::move(question)),
         if_none_match_(std::move(if_none_match)),
-        wait_(wait) {}
+        wait_(wait) {
+    if (is_registered()) presence_ = services_.fleet.reports().enter(question_.namespace_path, question_.workload);
+  }
 
   std::chrono::milliseconds wait() const override {
     return if_none_match_.empty() ? std::chrono::milliseconds(0) : wait_;
   }
 
   void subscribe(std::function<void()> wake) override {
-    subscription_ = distribution_.subscribe(namespace_path_, std::move(wake));
+    if (is_registered()) {
+      workload_subscription_ =
+          services_.distribution.subscribe_workload(question_.namespace_path, question_.workload, wake);
+    }
+    subscription_ = services_.distribution.subscribe(question_.namespace_path, std::move(wake));
   }
 
   std::optional<Result<Response>> attempt(bool last) override {
-    const auto stack = distribution_.current(namespace_path_);
+    const auto holder = find_holder();
+    if (!holder) return tl::unexpected(holder.error());
+    const auto stack = services_.distribution.current(question_.namespace_path);
     if (!stack) return tl::unexpected(stack.error());
-    const std::string tag = distribution_.tag_for(**stack, workload_);
+    const std::string tag = services_.distribution.tag_for(**stack, *holder);
     Response response;
     response.headers = {{"ETag", "\"" + tag + "\""}, {"Cache-Control", "no-cache"}};
     if (!names_tag(if_none_match_, tag)) {
-      response.body = distribution_.sign_for(**stack, workload_);
+      response.body = services_.distribution.sign_for(**stack, *holder);
       return response;
     }
     if (!last) {
@@ -60,21 +72,50 @@ class BundlePoll final : public Poll {
   }
 
  private:
-  Distribution& distribution_;
-  const std::string namespace_path_;
-  const std::string workload_;
+  bool is_registered() const { return principal_.kind == Principal::Kind::kWorkload; }
+
+  // Asked anew at each attempt: a held poll sees a revocation and a change of the registration.
+  Result<BundleHolder> find_holder() const {
+    if (auto holds = services_.workloads.recheck(principal_); !holds) return tl::unexpected(holds.error());
+    if (!is_registered()) return BundleHolder{.workload = question_.workload};
+    auto registration = services_.workloads.find_registration(principal_);
+    if (!registration) return tl::unexpected(registration.error());
+    return BundleHolder{.workload = principal_.workload,
+                        .authenticated = true,
+                        .labels = std::move(registration->record.labels),
+                        .target = std::move(registration->record.target),
+                        .token_binding = make_token_binding(registration->token_sha256)};
+  }
+
+  const BundleServices services_;
+  const Principal principal_;
+  const BundleQuestion question_;
   const std::vector<std::string> if_none_match_;
   const std::chrono::milliseconds wait_;
+  WorkloadReports::Presence presence_;
   Waiters::Subscription subscription_;
+  Waiters::Subscription workload_subscription_;
 };
+
+// A token is one workload's: whoever names another one is told, not given somebody else's policy. Empty: not named.
+Result<void> check_claims(const Principal& principal, const std::string& namespace_path, const std::string& workload) {
+  if (principal.kind != Principal::Kind::kWorkload) return {};
+  const bool agrees = (namespace_path.empty() || namespace_path == principal.scope) &&
+                      (workload.empty() || workload == principal.workload);
+  if (agrees) return {};
+  return refuse(ErrorCode::kForbidden, "not_this_workload",
+                "the token is that of workload " + principal.workload + " in namespace " + principal.scope +
+                    ": ask for that one, or name none");
+}
 
 }  // namespace
 
-Result<std::unique_ptr<Poll>> start_bundle_poll(Distribution& distribution, const Request& request) {
+Result<std::unique_ptr<Poll>> start_bundle_poll(const BundleServices& services, const Request& request) {
   QueryFields query(request);
   std::string path = query.text("namespace").value_or("");
-  if (path.empty()) path = kDefaultNamespace;
-  if (const auto parsed = parse_namespace_path(path); !parsed) query.refuse("namespace", parsed.error().message);
+  if (!path.empty()) {
+    if (const auto parsed = parse_namespace_path(path); !parsed) query.refuse("namespace", parsed.error().message);
+  }
   std::string workload = query.text("workload").value_or("");
   if (workload.size() > kMaxLabelBytes || has_control_characters(workload)) {
     query.refuse("workload",
@@ -83,7 +124,12 @@ Result<std::unique_ptr<Poll>> start_bundle_poll(Distribution& distribution, cons
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   const auto wait = parse_wait(request.prefer);
   if (!wait) return tl::unexpected(wait.error());
-  return std::make_unique<BundlePoll>(distribution, std::move(path), std::move(workload), request.if_none_match, *wait);
+  const Principal& principal = request.principal;
+  if (auto agrees = check_claims(principal, path, workload); !agrees) return tl::unexpected(agrees.error());
+  BundleQuestion question{std::move(path), std::move(workload)};
+  if (principal.kind == Principal::Kind::kWorkload) question = {principal.scope, principal.workload};
+  if (question.namespace_path.empty()) question.namespace_path = kDefaultNamespace;
+  return std::make_unique<BundlePoll>(services, principal, std::move(question), request.if_none_match, *wait);
 }
 
 Result<Response> get_layer(Distribution& distribution, const Request& request) {
@@ -116,8 +162,10 @@ Result<Response> report_bundle_status(AgentFleet& fleet, const Request& request)
   ObjectFields fields(*body);
   AgentStatus status;
   status.agent_id = fields.required_text("agent_id", kMaxLabelBytes);
-  status.namespace_path = fields.required_text("namespace", 2048);
-  if (!fields.failed()) {
+  const bool registered = request.principal.kind == Principal::Kind::kWorkload;
+  status.namespace_path = registered ? fields.text("namespace", kMaxNamespaceBytes).value.value_or("")
+                                     : fields.required_text("namespace", kMaxNamespaceBytes);
+  if (!status.namespace_path.empty() && !fields.failed()) {
     if (const auto path = parse_namespace_path(status.namespace_path); !path) {
       fields.refuse("namespace", path.error().message);
     }
@@ -132,8 +180,15 @@ Result<Response> report_bundle_status(AgentFleet& fleet, const Request& request)
   status.offered = fields.number("offered", kMaxRevision).value.value_or(0);
   status.active = fields.number("active", kMaxRevision).value.value_or(0);
   status.error = fields.text("error", kMaxErrorBytes).value.value_or("");
+  const auto processes = fields.number("processes", kMaxProcesses).value;
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
-  const auto revision = fleet.report(std::move(status));
+  const Principal& principal = request.principal;
+  if (auto agrees = check_claims(principal, status.namespace_path, status.workload); !agrees) {
+    return tl::unexpected(agrees.error());
+  }
+  if (registered) status.namespace_path = principal.scope;
+  if (registered) status.workload = principal.workload;
+  const auto revision = fleet.report(std::move(status), processes);
   if (!revision) return tl::unexpected(revision.error());
   Json answer = Json::object();
   answer["revision"] = *revision;
@@ -153,7 +208,7 @@ Result<Response> list_bundle_status(AgentFleet& fleet, const Request& request) {
   }
   const std::size_t limit = query.limit(kDefaultPage, kMaxPage);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  const auto page = fleet.list(after, limit);
+  const auto page = fleet.list(request.principal.scope, after, limit);
   if (!page) return tl::unexpected(page.error());
   Json body = Json::object();
   body["items"] = Json::array();

@@ -1,14 +1,10 @@
 #include "server/api/egress_policy_resource.h"
 
-#include "server/api/domain_fields.h"
-#include "shared/base/time_text.h"
+#include "server/api/operation_fields.h"
+#include "server/service/json_values.h"
 
 namespace egress::server {
 namespace {
-
-Json time_or_null(const std::optional<UnixMillis>& time_ms) {
-  return time_ms ? Json(format_time(*time_ms)) : Json(nullptr);
-}
 
 Json render_entry(const EgressPolicy::ListedEntry& listed) {
   const EgressEntry& entry = listed.entry;
@@ -47,14 +43,8 @@ Result<Response> put_egress_entry(EgressPolicy& policy, const Clock& clock, Acti
   if (!body) return tl::unexpected(body.error());
   ObjectFields fields(*body);
   Warnings warnings;
-  EgressPolicy::Put put;
-  put.action = action;
+  EgressPolicy::Put put = read_egress_put(fields, action, clock.now_ms(), warnings);
   put.actor = request.principal;
-  const std::string domain = fields.required_text("domain", kMaxDomainText);
-  if (!fields.failed()) put.pattern = read_pattern(fields, "domain", domain, warnings).value_or(HostPattern());
-  put.reason = fields.text("reason", kMaxReasonBytes);
-  if (action == Action::kAllow) put.require_auth = fields.boolean("require_auth");
-  put.expires_at_ms = read_expiry(fields, clock.now_ms());
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
 
   const auto result = policy.put(put);

@@ -109,6 +109,9 @@ Result<Response> get_explanation(Explanations& explanations, const Request& requ
   const Workload workload = read_workload(query);
   const ExplainQuestion question = read_question(query);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  if (auto may_ask = require(request.principal, Role::kViewer, workload.namespace_path); !may_ask) {
+    return tl::unexpected(may_ask.error());
+  }
   const auto answer = explanations.ask(workload, question);
   if (!answer) return tl::unexpected(answer.error());
   const Explanation& explanation = answer->explanation;

@@ -95,6 +95,21 @@ const Json* ObjectFields::array(const std::string& key, std::size_t max_items, b
   return value;
 }
 
+const Json* ObjectFields::object(const std::string& key, std::size_t max_items, bool& present) {
+  const Json* value = find(key);
+  present = value != nullptr;
+  if (!value || value->is_null()) return nullptr;
+  if (!value->is_object()) {
+    refuse(key, std::string("expected an object, found a ") + value->type_name());
+    return nullptr;
+  }
+  if (value->size() > max_items) {
+    refuse(key, std::to_string(value->size()) + " entries, at most " + std::to_string(max_items) + " are accepted");
+    return nullptr;
+  }
+  return value;
+}
+
 Result<void> ObjectFields::finish() {
   if (!problem_) {
     for (const auto& item : object_.items()) {
@@ -187,8 +202,9 @@ void QueryFields::refuse(const std::string& name, const std::string& problem) {
 Result<void> QueryFields::finish() {
   for (const auto& [key, value] : query_) {
     const bool has_prefix =
-        std::any_of(known_prefixes_.begin(), known_prefixes_.end(),
-                    [&, &name = key](const std::string& prefix) { return name.starts_with(prefix); });
+        std::any_of(known_prefixes_.begin(), known_prefixes_.end(), [&, &name = key](const std::string& prefix) {
+          return name.size() > prefix.size() && name.starts_with(prefix);
+        });
     if (!known_.contains(key) && !has_prefix) {
       constexpr std::size_t kMaxQuotedBytes = 64;
       std::string names;

@@ -36,6 +36,9 @@ class ObjectFields {
   // nullptr unless it is there as an array of at most `max_items`; `present` tells absent from null.
   const Json* array(const std::string& key, std::size_t max_items, bool& present);
 
+  // nullptr unless it is there as an object of at most `max_items`.
+  const Json* object(const std::string& key, std::size_t max_items, bool& present);
+
   // Records a problem with `key` of this object.
   void refuse(const std::string& key, const std::string& problem);
   bool failed() const { return problem_.has_value(); }

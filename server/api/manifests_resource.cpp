@@ -2,9 +2,9 @@
 
 #include "server/api/fields.h"
 #include "server/service/document_kinds.h"
+#include "server/service/json_values.h"
 #include "server/service/manifest_refusals.h"
 #include "server/service/namespace_write.h"
-#include "shared/base/time_text.h"
 #include "shared/manifest/node.h"
 #include "shared/policy/namespace_path.h"
 
@@ -31,7 +31,7 @@ Json render_item(const ListedDocument& document) {
   item["line"] = value_or_null(document.line);
   item["created_by"] = value_or_null(document.created_by);
   item["created_at"] = format_time(document.created_at_ms);
-  item["updated_at"] = document.updated_at_ms ? Json(format_time(*document.updated_at_ms)) : Json(nullptr);
+  item["updated_at"] = time_or_null(document.updated_at_ms);
   item["revision"] = value_or_null(document.revision);
   return item;
 }
@@ -85,6 +85,13 @@ std::optional<std::string> read_namespace(QueryFields& query) {
   return path;
 }
 
+// Cursors are the keys of the listing: a kind, a namespace and a name, parted by line breaks.
+bool is_cursor(const std::string& text) {
+  const auto kind_end = text.find('\n');
+  return kind_end != std::string::npos && find_document_kind(text.substr(0, kind_end)) &&
+         text.find('\n', kind_end + 1) != std::string::npos;
+}
+
 Json render_applied(const ManifestResult& result) {
   Json list = Json::array();
   for (const AppliedDocument& document : result.applied) {
@@ -128,10 +135,16 @@ Result<Response> list_manifests(ManifestListing& listing, const Request& request
   filter.namespace_path = read_namespace(query);
   filter.name = query.text("name");
   const std::string cursor = query.text("cursor").value_or("");
+  if (!cursor.empty() && !is_cursor(cursor)) query.refuse("cursor", "expected the next_cursor of a page");
   const bool yaml = wants_yaml(query, request);
   const std::size_t limit = yaml ? query.limit(kMaxExport, kMaxExport) : query.limit(kDefaultPage, kMaxPage);
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  const auto page = listing.list(filter, cursor, limit, yaml ? kMaxExportBytes : kMaxPageBytes);
+  if (filter.namespace_path && !filter.namespace_path->empty()) {
+    if (auto seen = require_sight(request.principal, *filter.namespace_path); !seen) {
+      return tl::unexpected(seen.error());
+    }
+  }
+  const auto page = listing.list(request.principal, filter, cursor, limit, yaml ? kMaxExportBytes : kMaxPageBytes);
   if (!page) return tl::unexpected(page.error());
   return yaml ? render_yaml_page(*page) : render_json_page(*page);
 }

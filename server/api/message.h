@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/service/principal.h"
+#include "shared/net/address.h"
 
 namespace egress::server {
 
@@ -23,7 +24,10 @@ struct Request {
   std::vector<std::string> prefer;
   std::string accept;
   std::string body;
-  Principal principal;  // who asks
+  Principal principal;         // who asks
+  Address peer{};              // from where
+  bool secure = false;         // over TLS
+  std::string session_cookie;  // the value of the session cookie; empty: none
 };
 
 struct Response {

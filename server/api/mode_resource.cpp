@@ -1,6 +1,6 @@
 #include "server/api/mode_resource.h"
 
-#include "server/api/fields.h"
+#include "server/api/operation_fields.h"
 
 namespace egress::server {
 namespace {
@@ -25,10 +25,9 @@ Result<Response> set_mode(ServerMode& mode, const Request& request) {
   const auto body = parse_body(request);
   if (!body) return tl::unexpected(body.error());
   ObjectFields fields(*body);
-  const auto wanted = fields.name("mode", find_mode, "enforcement, shadow, discovery");
-  if (!wanted.value) fields.refuse("mode", "is required: one of enforcement, shadow, discovery");
+  const Mode wanted = read_mode(fields);
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
-  return mode.set(*wanted.value, request.principal).map(render_mode);
+  return mode.set(wanted, request.principal).map(render_mode);
 }
 
 }  // namespace egress::server

@@ -1,7 +1,9 @@
 #include "server/api/namespaces_resource.h"
 
-#include "server/api/domain_fields.h"
+#include "server/api/operation_fields.h"
+#include "server/api/quarantine_fields.h"
 #include "server/service/domain_json.h"
+#include "server/service/json_values.h"
 #include "server/service/namespace_write.h"
 #include "shared/base/time_text.h"
 #include "shared/policy/namespace_path.h"
@@ -9,16 +11,10 @@
 namespace egress::server {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 1100;  // 16 labels of 63 bytes and their slashes fit
-constexpr std::size_t kMaxDescriptionBytes = 4096;
 constexpr std::size_t kDefaultPage = 100;
 constexpr std::size_t kMaxPage = 1000;
 
-template <typename Enum>
-Json name_or_null(const std::optional<Enum>& value) {
-  return value ? Json(name_of(*value)) : Json(nullptr);
-}
-
+// "broken": its own entries that an ancestor does not cover; "cascade_state" sums that up.
 Json render_view(const NamespaceView& view) {
   const NamespaceRecord& record = view.record;
   const bool is_root = record.path == kRootNamespace;
@@ -46,9 +42,19 @@ Json render_view(const NamespaceView& view) {
     one["uncovered_domains"] = uncovered.domains;
     broken.push_back(std::move(one));
   }
+  item["cascade_state"] = broken.empty() ? "ok" : "broken";
   item["broken"] = std::move(broken);
   item["created_at"] = format_time(record.created_at_ms);
   item["updated_at"] = format_time(record.updated_at_ms);
+  return item;
+}
+
+Json render_detail(const NamespaceDetail& detail) {
+  Json item = render_view(detail.view);
+  item["effective_allowed_domains"] = detail.effective_allowed ? Json(*detail.effective_allowed) : Json(nullptr);
+  item["effective_blocked_domains"] = detail.effective_blocked;
+  item["broken_children"] = render_cascade(detail.broken_children);
+  item["live_sessions"] = detail.live_sessions;
   return item;
 }
 
@@ -75,11 +81,12 @@ Result<Response> list_namespaces(Namespaces& namespaces, const Request& request)
   if (!cursor.empty() && !parse_namespace_path(cursor)) query.refuse("cursor", "expected the next_cursor of a page");
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   if (name) {
-    const auto view = namespaces.get(*name);
-    if (!view) return tl::unexpected(view.error());
-    return json_response(200, list_of(render_view(*view)));
+    if (auto seen = require_sight(request.principal, *name); !seen) return tl::unexpected(seen.error());
+    const auto detail = namespaces.describe(*name);
+    if (!detail) return tl::unexpected(detail.error());
+    return json_response(200, list_of(render_detail(*detail)));
   }
-  const auto page = namespaces.list(cursor, limit);
+  const auto page = namespaces.list(request.principal, cursor, limit);
   if (!page) return tl::unexpected(page.error());
   Json body = Json::object();
   body["items"] = Json::array();
@@ -90,26 +97,17 @@ Result<Response> list_namespaces(Namespaces& namespaces, const Request& request)
 
 Result<Response> put_namespace(Namespaces& namespaces, const Request& request) {
   QueryFields query(request);
-  NamespacePut put;
-  put.force = query.flag("force");
-  put.dry_run = query.flag("dry_run");
-  put.actor = request.principal;
+  const bool force = query.flag("force");
+  const bool dry_run = query.flag("dry_run");
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
   const auto body = parse_body(request);
   if (!body) return tl::unexpected(body.error());
   ObjectFields fields(*body);
   Warnings warnings;
-  put.path = fields.required_text("name", kMaxNameBytes);
-  if (!fields.failed()) {
-    if (const auto path = parse_namespace_path(put.path); !path) fields.refuse("name", path.error().message);
-  }
-  put.description = fields.text("description", kMaxDescriptionBytes);
-  put.allowed = read_domains(fields, "allowed_domains", warnings);
-  put.blocked = read_domains(fields, "blocked_domains", warnings);
-  put.mode = fields.name("mode", find_mode, "enforcement, shadow, discovery");
-  put.loopback = fields.name("loopback", find_loopback_mode, "pass, enforce");
-  put.lookups = fields.name("lookups", find_lookup_mode, "resolvable, listed");
-  put.default_action = fields.name("default_action", find_action, "deny, allow");
+  NamespacePut put = read_namespace_put(fields, warnings);
+  put.force = force;
+  put.dry_run = dry_run;
+  put.actor = request.principal;
   if (auto done = fields.finish(); !done) return tl::unexpected(done.error());
 
   const auto result = namespaces.put(put);
@@ -117,6 +115,7 @@ Result<Response> put_namespace(Namespaces& namespaces, const Request& request) {
   Json answer = render_view(result->view);
   if (put.dry_run) answer["dry_run"] = true;
   if (!result->cascade_warnings.empty()) answer["cascade_warnings"] = render_cascade(result->cascade_warnings);
+  if (result->live_sessions) add_quarantine(answer, *result->live_sessions);
   if (!warnings.empty()) answer["warnings"] = warnings;
   return json_response(result->created && !put.dry_run ? 201 : 200, answer);
 }
@@ -130,9 +129,11 @@ Result<Response> remove_namespace(Namespaces& namespaces, const Request& request
   removal.dry_run = query.flag("dry_run");
   removal.actor = request.principal;
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
-  if (auto done = namespaces.remove(removal); !done) return tl::unexpected(done.error());
+  const auto live_sessions = namespaces.remove(removal);
+  if (!live_sessions) return tl::unexpected(live_sessions.error());
   Json answer = Json::object();
   answer["removed"] = removal.path;
+  if (*live_sessions > 0) add_quarantine(answer, *live_sessions);
   if (removal.dry_run) answer["dry_run"] = true;
   return json_response(200, answer);
 }

@@ -1,6 +1,7 @@
 #include "server/api/otlp_resource.h"
 
 #include "server/api/fields.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -11,9 +12,17 @@ constexpr std::size_t kMaxAttributeFilters = 16;
 }  // namespace
 
 Result<Response> receive_otlp(Telemetry& telemetry, Signal signal, const Request& request) {
-  if (auto done = telemetry.ingest(signal, request.body); !done) return tl::unexpected(done.error());
+  const auto rejected = telemetry.ingest(signal, request.body, request.principal);
+  if (!rejected) return tl::unexpected(rejected.error());
+  Json partial = Json::object();
+  if (rejected->count > 0) {
+    partial[signal == Signal::kLogs ? "rejectedLogRecords" : "rejectedSpans"] = std::to_string(rejected->count);
+    partial["errorMessage"] = rejected->reason;
+  }
+  Json body = Json::object();
+  body["partialSuccess"] = std::move(partial);
   Response response;
-  response.body = "{\"partialSuccess\":{}}";
+  response.body = body.dump();
   return response;
 }
 
@@ -30,6 +39,7 @@ Result<Response> list_otlp(Telemetry& telemetry, Signal signal, const Request& r
     query.refuse("attr", "more than " + std::to_string(kMaxAttributeFilters) + " attribute filters");
   }
   if (auto done = query.finish(); !done) return tl::unexpected(done.error());
+  if (request.principal.scope != kRootNamespace) filter.subtree = request.principal.scope;
   auto records = telemetry.find(filter);
   if (!records) return tl::unexpected(records.error());
   Response response;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "shared/base/ascii.h"
+
 namespace egress::server {
 namespace {
 
@@ -23,12 +25,6 @@ void for_each_element(std::string_view line, Visit visit) {
     if (comma == std::string_view::npos) return;
     line.remove_prefix(comma + 1);
   }
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return (x >= 'A' && x <= 'Z' ? x - 'A' + 'a' : x) == (y >= 'A' && y <= 'Z' ? y - 'A' + 'a' : y);
-         });
 }
 
 }  // namespace

@@ -51,11 +51,14 @@ struct Access {
   };
   Audience audience = Audience::kRole;
   Role role = Role::kAdmin;
+  bool users_too = false;  // kWorkload: also a user with at least `role`
 };
 
 struct Route {
   Method method = Method::kGet;
-  std::string pattern;  // "/api/layers/{sha256}": a segment in braces matches any one segment
+  // "/api/layers/{sha256}": braces match any one segment without a colon; "/api/revisions/{number}:rollback": one that
+  // ends in that verb.
+  std::string pattern;
   Access access;
   BodyRule body = BodyRule::kNone;
   std::size_t body_limit_bytes = 0;

@@ -19,6 +19,16 @@ bool is_within(const std::string& path, const std::optional<std::string>& subtre
   return !subtree || path == *subtree || is_descendant_namespace(path, *subtree);
 }
 
+Manifest make_manifest(const Distribution::Stack& stack, const BundleHolder& holder) {
+  Manifest manifest = stack.manifest;
+  manifest.workload = holder.workload;
+  manifest.authenticated = holder.authenticated;
+  manifest.labels = holder.labels;
+  manifest.target = holder.target;
+  manifest.token_binding = holder.token_binding;
+  return manifest;
+}
+
 }  // namespace
 
 // What a stack is made of, read in one snapshot. The global table's entries only if their layer must be made.
@@ -138,17 +148,26 @@ void Distribution::report_gaps(const std::string& namespace_path, const std::vec
   }
 }
 
-std::string Distribution::tag_for(const Stack& stack, const std::string& workload) const {
-  Manifest manifest = stack.manifest;
-  manifest.workload = workload;
-  return content_tag(manifest);
+std::string Distribution::tag_for(const Stack& stack, const BundleHolder& holder) const {
+  return content_tag(make_manifest(stack, holder));
 }
 
-std::string Distribution::sign_for(const Stack& stack, const std::string& workload) const {
-  Manifest manifest = stack.manifest;
-  manifest.workload = workload;
+std::string Distribution::sign_for(const Stack& stack, const BundleHolder& holder) const {
+  Manifest manifest = make_manifest(stack, holder);
   manifest.issued_at_ms = clock_.now_ms();
   return render_signed_manifest(sign_manifest(manifest, key_));
+}
+
+std::size_t Distribution::sessions_below(const std::string& subtree) const {
+  std::size_t count = 0;
+  for (const std::string& topic : waiters_.topics()) {
+    if (is_within(topic, subtree)) count += waiters_.size_of(topic);
+  }
+  return count;
+}
+
+void Distribution::workloads_closed() {
+  for (const std::string& topic : waiters_.topics()) waiters_.wake_all(topic);
 }
 
 void Distribution::policy_changed(const PolicyChange& change) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -13,14 +14,26 @@
 #include "server/distribution/waiters.h"
 #include "server/service/policy_observer.h"
 #include "server/service/refusal.h"
+#include "server/service/session_counter.h"
 #include "server/service/stored_documents.h"
+#include "server/service/workload_observer.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
 #include "shared/bundle/manifest.h"
 
 namespace egress::server {
 
-class Distribution final : public PolicyObserver {
+// For whom a manifest is made. Who comes without a token is no more than a name.
+struct BundleHolder {
+  std::string workload;
+  // Only with a token, of its registration:
+  bool authenticated = false;
+  std::map<std::string, std::string> labels{};
+  std::string target{};
+  std::string token_binding{};
+};
+
+class Distribution final : public PolicyObserver, public SessionCounter, public WorkloadObserver {
  public:
   Distribution(Store& store, const Clock& clock, SigningKey key, StoredDocuments& documents)
       : store_(store), clock_(clock), key_(std::move(key)), documents_(documents), shelf_(store, clock) {}
@@ -34,21 +47,40 @@ class Distribution final : public PolicyObserver {
   Result<std::shared_ptr<const Stack>> current(const std::string& namespace_path);
 
   // The tag and the signed form of a stack's manifest for one workload.
-  std::string tag_for(const Stack& stack, const std::string& workload) const;
-  std::string sign_for(const Stack& stack, const std::string& workload) const;
+  std::string tag_for(const Stack& stack, const BundleHolder& holder) const;
+  std::string sign_for(const Stack& stack, const BundleHolder& holder) const;
 
   Waiters::Subscription subscribe(const std::string& namespace_path, std::function<void()> wake) {
     return waiters_.subscribe(namespace_path, std::move(wake));
   }
+  // Wakes when the registered workload becomes another one.
+  Waiters::Subscription subscribe_workload(const std::string& namespace_path, const std::string& name,
+                                           std::function<void()> wake) {
+    return workload_waiters_.subscribe(workload_topic(namespace_path, name), std::move(wake));
+  }
   std::size_t waiting() const { return waiters_.size(); }
+
+  // A session is counted by the poll that its agent holds for it.
+  std::size_t sessions_in(const std::string& namespace_path) const override { return waiters_.size_of(namespace_path); }
+  std::size_t sessions_below(const std::string& subtree) const override;
+  // Whether what is signed here can be verified.
+  bool can_sign() const { return verify(key_.public_key(), {}, key_.sign({})); }
 
   Result<StoredLayer> fetch_layer(const std::string& hash) { return shelf_.fetch(hash); }
 
   // Forgets what the change may have touched and wakes the waiters of namespaces whose stack became another one.
   void policy_changed(const PolicyChange& change) override;
 
+  void workload_changed(const std::string& namespace_path, const std::string& name) override {
+    workload_waiters_.wake_all(workload_topic(namespace_path, name));
+  }
+  void workloads_closed() override;
+
  private:
   struct Sources;
+  static std::string workload_topic(const std::string& namespace_path, const std::string& name) {
+    return namespace_path + "\n" + name;  // no part holds a line break
+  }
   Result<std::shared_ptr<const Stack>> build(const std::string& namespace_path);
   Expected<std::optional<Sources>> read_sources(const std::string& namespace_path);
   Result<std::vector<LayerRef>> link_references(const Sources& sources);
@@ -61,7 +93,8 @@ class Distribution final : public PolicyObserver {
   const SigningKey key_;
   StoredDocuments& documents_;
   LayerShelf shelf_;
-  Waiters waiters_;
+  Waiters waiters_;           // by namespace
+  Waiters workload_waiters_;  // by workload_topic()
 
   std::mutex build_mutex_;  // one stack is built at a time: waiters of one namespace do not all compile it
   std::unordered_set<std::string> reported_gaps_;  // guarded by build_mutex_

@@ -80,6 +80,12 @@ std::vector<std::string> Waiters::topics() const {
   return names;
 }
 
+std::size_t Waiters::size_of(const std::string& topic) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->topics.find(topic);
+  return found == state_->topics.end() ? 0 : found->second.size();
+}
+
 std::size_t Waiters::size() const {
   const std::lock_guard lock(state_->mutex);
   std::size_t count = 0;

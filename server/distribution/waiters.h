@@ -52,6 +52,7 @@ class Waiters {
 
   std::vector<std::string> topics() const;
   std::size_t size() const;
+  std::size_t size_of(const std::string& topic) const;
 
  private:
   std::shared_ptr<State> state_;

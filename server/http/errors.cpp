@@ -72,18 +72,32 @@ Response render_rpc_status(unsigned status, const std::string& message) {
   return render(status, body);
 }
 
+// What RFC 9110 asks for beside the status.
+void add_headers(Response& response, const Refusal& refusal) {
+  if (refusal.kind == ErrorCode::kUnauthenticated) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (refusal.kind == ErrorCode::kRateLimited && refusal.fields && refusal.fields->contains("retry_after_s")) {
+    response.headers.emplace_back("Retry-After", refusal.fields->at("retry_after_s").dump());
+  }
+}
+
 }  // namespace
 
 Response error_response(const Refusal& refusal, ErrorStyle style) {
   const unsigned status = status_of(refusal.kind);
-  if (style == ErrorStyle::kRpcStatus) return render_rpc_status(status, refusal.message);
+  if (style == ErrorStyle::kRpcStatus) {
+    Response response = render_rpc_status(status, refusal.message);
+    add_headers(response, refusal);
+    return response;
+  }
   Json body = Json::object();
   body["error"] = refusal.code;
   if (refusal.fields) {
     for (const auto& item : refusal.fields->items()) body[item.key()] = item.value();
   }
   if (!refusal.message.empty()) body["message"] = refusal.message;
-  return render(status, body);
+  Response response = render(status, body);
+  add_headers(response, refusal);
+  return response;
 }
 
 Response error_response(unsigned status, const std::string& code, const std::string& message, ErrorStyle style) {

@@ -27,12 +27,13 @@ asio::awaitable<void> serve(std::shared_ptr<Session> session) { co_await session
 
 class HttpServer::Running {
  public:
-  Running(Router router, const HttpLimits& limits)
+  Running(Router router, const HttpLimits& limits, Gate& gate, HttpParts parts)
       : limits_(limits),
         router_(std::move(router)),
+        allowed_hosts_(std::move(parts.allowed_hosts)),
         sessions_(std::make_shared<SessionSet>()),
         workers_(limits.worker_threads),
-        host_{router_, limits_, workers_, sessions_},
+        host_{router_, gate, allowed_hosts_, limits_, workers_, sessions_, std::move(parts.tls), parts.observer},
         io_(static_cast<int>(limits.io_threads)),
         acceptor_(asio::make_strand(io_)),
         pause_(acceptor_.get_executor()),
@@ -100,6 +101,7 @@ class HttpServer::Running {
       auto session = std::make_shared<Session>(host_, std::move(socket));
       if (!sessions_->add(*session, limits_.max_connections)) {
         spdlog::warn("a connection is refused: {} are open", limits_.max_connections);
+        if (host_.observer != nullptr) host_.observer->connection_refused();
         continue;
       }
       const auto executor = session->strand();
@@ -110,6 +112,7 @@ class HttpServer::Running {
 
   const HttpLimits limits_;
   const Router router_;
+  const AllowedHosts allowed_hosts_;
   // Sessions refer to what stands above io_, and end at the latest with it.
   std::shared_ptr<SessionSet> sessions_;
   asio::thread_pool workers_;
@@ -124,8 +127,9 @@ class HttpServer::Running {
   bool stopped_ = false;
 };
 
-Expected<std::unique_ptr<HttpServer>> HttpServer::start(Listener listener, Router router, const HttpLimits& limits) {
-  auto running = std::make_unique<Running>(std::move(router), limits);
+Expected<std::unique_ptr<HttpServer>> HttpServer::start(Listener listener, Router router, const HttpLimits& limits,
+                                                        Gate& gate, HttpParts parts) {
+  auto running = std::make_unique<Running>(std::move(router), limits, gate, std::move(parts));
   if (auto done = running->accept_from(std::move(listener)); !done) return tl::unexpected(done.error());
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(running)));
 }

@@ -5,17 +5,30 @@
 #include <cstdint>
 #include <memory>
 
+#include "server/api/gate.h"
+#include "server/http/access.h"
 #include "server/http/http_limits.h"
+#include "server/http/http_observer.h"
 #include "server/http/listener.h"
 #include "server/http/router.h"
+#include "server/http/tls_context.h"
 #include "shared/base/error.h"
 
 namespace egress::server {
 
+// What a server can do without.
+struct HttpParts {
+  AllowedHosts allowed_hosts{};
+  std::shared_ptr<const TlsContext> tls{};  // null: plain HTTP
+  HttpObserver* observer = nullptr;         // outlives the server
+};
+
 class HttpServer {
  public:
-  // Accepting when it returns. kUnavailable if the listener's socket cannot be taken over.
-  static Expected<std::unique_ptr<HttpServer>> start(Listener listener, Router router, const HttpLimits& limits);
+  // Accepting when it returns. kUnavailable if the listener's socket cannot be taken over. The gate outlives the
+  // server.
+  static Expected<std::unique_ptr<HttpServer>> start(Listener listener, Router router, const HttpLimits& limits,
+                                                     Gate& gate, HttpParts parts = {});
   ~HttpServer();
 
   std::uint16_t port() const;

@@ -5,6 +5,15 @@
 namespace egress::server {
 namespace {
 
+// What stands for "{…}" or "{…}:verb"; nullopt if the segment has another end, or nothing stands there.
+std::optional<std::string_view> match_capture(std::string_view expected, std::string_view given) {
+  const std::string_view verb = expected.substr(expected.find('}') + 1);
+  if (!given.ends_with(verb)) return std::nullopt;
+  given.remove_suffix(verb.size());
+  if (given.empty() || given.find(':') != std::string_view::npos) return std::nullopt;
+  return given;
+}
+
 std::optional<std::vector<std::string>> match_path(std::string_view pattern, std::string_view path) {
   std::vector<std::string> captures;
   while (true) {
@@ -13,8 +22,9 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern, std
     const std::string_view expected = pattern.substr(0, pattern_slash);
     const std::string_view given = path.substr(0, path_slash);
     if (expected.starts_with('{')) {
-      if (given.empty()) return std::nullopt;
-      captures.emplace_back(given);
+      const auto captured = match_capture(expected, given);
+      if (!captured) return std::nullopt;
+      captures.emplace_back(*captured);
     } else if (expected != given) {
       return std::nullopt;
     }

@@ -1,10 +1,8 @@
 #include "server/http/session.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -12,8 +10,8 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 
-#include "server/http/access.h"
 #include "server/http/errors.h"
+#include "server/http/request_id.h"
 #include "server/http/target.h"
 
 // Coroutine style of this file, because g++ 12.2 destroys owning temporaries in a co_await expression twice: whatever
@@ -27,6 +25,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kFirstReadBytes = 4096;
+constexpr const char* kRequestId = "X-Request-Id";
 
 Method method_of(http::verb verb) {
   switch (verb) {
@@ -51,26 +51,29 @@ bool is_json_type(std::string_view content_type) {
   return beast::iequals(beast::string_view(type.data(), type.size()), "application/json");
 }
 
-// What a worker thread runs. A handler that throws (out of memory) fails its own request only.
-template <typename Work>
-asio::awaitable<std::invoke_result_t<Work&>> run_work(Work work) {
-  try {
-    co_return work();
-  } catch (const std::exception& exception) {
-    spdlog::error("a request failed: {}", exception.what());
-    co_return refuse(ErrorCode::kInternal, "internal_error", "the server failed; its log says why");
-  }
+// The other end; "::" if it is gone already, whose requests end by themselves.
+Address peer_of(const Session::Socket& socket) {
+  beast::error_code code;
+  const auto endpoint = socket.remote_endpoint(code);
+  if (code) return {};
+  return parse_address(endpoint.address().to_string()).value_or(Address{});
 }
 
 }  // namespace
 
 Session::Session(const SessionHost& host, Socket socket)
     : host_(host),
-      stream_(std::move(socket)),
+      peer_(peer_of(socket)),
+      stream_(std::move(socket), host.tls.get()),
       buffer_(host.limits.read_buffer_bytes),
-      hold_timer_(stream_.get_executor()) {}
+      hold_timer_(stream_.get_executor()) {
+  if (host_.observer != nullptr) host_.observer->connection_opened();
+}
 
-Session::~Session() { host_.sessions->remove(*this); }
+Session::~Session() {
+  if (host_.observer != nullptr) host_.observer->connection_closed();
+  host_.sessions->remove(*this);
+}
 
 void Session::request_stop() {
   auto stop = [weak = weak_from_this()] {
@@ -96,18 +99,52 @@ void Session::cut() {
 }
 
 asio::awaitable<void> Session::run() {
-  bool keep_alive = true;
+  bool keep_alive = co_await begin();
   while (keep_alive && !stopping_) keep_alive = co_await serve_one();
-  beast::error_code ignored;  // the peer may have closed first
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+  stream_.finish_sending();
+}
+
+asio::awaitable<bool> Session::begin() {
+  if (!stream_.is_tls()) co_return true;
+  reading_header_ = true;
+  stream_.expires_after(host_.limits.handshake);
+  const auto [came, some] = co_await stream_.async_first_bytes(kTuple);
+  if (came == beast::error::timeout && host_.observer != nullptr) host_.observer->handshake_failed();
+  if (came) co_return false;
+  if (stream_.hears_plain_http()) {
+    stream_.become_plain();
+    begin_request();
+    Response refusal =
+        error_response(400, "https_required", "this port speaks https: use an https:// URL", ErrorStyle::kApi);
+    const bool sent = co_await send(std::move(refusal), false);
+    if (sent) co_await linger();
+    co_return false;
+  }
+  const auto [code, none] = co_await stream_.async_handshake(kTuple);
+  reading_header_ = false;
+  if (code) {
+    spdlog::debug("a TLS handshake failed: {}", code.message());
+    if (host_.observer != nullptr) host_.observer->handshake_failed();
+  }
+  co_return !code;
+}
+
+void Session::begin_request() {
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(host_.limits.header_bytes));
+  parser_->body_limit(boost::none);  // read_body() knows the route's limit
+  current_ = {std::chrono::steady_clock::now(), {}, {}, {}};
 }
 
 asio::awaitable<bool> Session::serve_one() {
   const bool readable = co_await read_header();
   if (!readable) co_return false;
   Plan plan = plan_request();
+  if (plan.route != nullptr) current_.pattern = plan.route->pattern;
+  current_.principal = plan.request.principal.name;
+  if (plan.failure_to_record) co_await record_failures();
   if (!plan.refusal) plan.refusal = co_await read_body(plan.route);
-  const bool keep_alive = parser_->get().keep_alive() && parser_->is_done();
+  const bool keep_alive = parser_->get().keep_alive() && parser_->is_done() && !plan.ends_connection;
   if (plan.refusal) {
     Response refusal = *std::move(plan.refusal);
     const bool sent = co_await send(std::move(refusal), keep_alive);
@@ -123,23 +160,29 @@ asio::awaitable<bool> Session::serve_one() {
 }
 
 asio::awaitable<bool> Session::read_header() {
-  parser_.emplace();
-  parser_->header_limit(static_cast<std::uint32_t>(host_.limits.header_bytes));
-  parser_->body_limit(boost::none);  // read_body() knows the route's limit
+  begin_request();
   reading_header_ = true;
   beast::error_code code;
   if (buffer_.size() == 0) {
+    // Not through the parser, which would wait for a whole line under this deadline.
     stream_.expires_after(host_.limits.idle);
-    const auto [first, bytes] = co_await http::async_read_some(stream_, buffer_, *parser_, kTuple);
+    const auto space = buffer_.prepare(kFirstReadBytes);
+    const auto [first, bytes] = co_await stream_.async_read_some(space, kTuple);
+    buffer_.commit(bytes);
     code = first;
   }
-  if (!code && !parser_->is_header_done()) {
+  if (!code) {
     stream_.expires_after(host_.limits.header);
     const auto [rest, bytes] = co_await http::async_read_header(stream_, buffer_, *parser_, kTuple);
     code = rest;
   }
   reading_header_ = false;
-  if (!code) co_return true;
+  current_.begun = std::chrono::steady_clock::now();
+  if (!code) {
+    const std::string_view id = view_of(parser_->get()[kRequestId]);
+    current_.id = is_request_id(id) ? std::string(id) : make_request_id();
+    co_return true;
+  }
   const bool malformed = code.category() == make_error_code(http::error::bad_method).category() &&
                          code != http::error::end_of_stream && code != http::error::partial_message;
   if (malformed && !stopping_) {
@@ -160,7 +203,9 @@ std::string_view Session::field(http::field name) const { return view_of(parser_
 
 Session::Plan Session::plan_request() const {
   Plan plan;
-  plan.refusal = check_access();
+  plan.refusal = check_framing();
+  plan.ends_connection = plan.refusal.has_value();
+  if (!plan.refusal) plan.refusal = check_access();
   if (plan.refusal) return plan;
   auto target = parse_target(view_of(parser_->get().target()));
   if (!target) {
@@ -170,7 +215,6 @@ Session::Plan Session::plan_request() const {
   plan.request.method = method_of(parser_->get().method());
   plan.request.path = std::move(target->path);
   plan.request.query = std::move(target->query);
-  plan.request.principal = Principal::open();
   Router::Match match = host_.router.find(plan.request.method, plan.request.path);
   if (!match.route) {
     if (match.allow.empty()) {
@@ -185,6 +229,8 @@ Session::Plan Session::plan_request() const {
   plan.route = match.route;
   plan.request.captures = std::move(match.captures);
   plan.request.accept = std::string(field(http::field::accept));
+  admit(plan);
+  if (plan.refusal) return plan;
   plan.refusal = check_body(*plan.route);
   for (const auto& header : parser_->get()) {
     if (header.name() == http::field::if_none_match) plan.request.if_none_match.emplace_back(view_of(header.value()));
@@ -193,22 +239,19 @@ Session::Plan Session::plan_request() const {
   return plan;
 }
 
-std::optional<Response> Session::check_access() const {
+// What the parser lets pass although it leaves open where the request ends (RFC 9112, sections 6.1 and 6.3): with a
+// transfer coding that it does not know there is no body for it, and what follows would be read as the next request.
+std::optional<Response> Session::check_framing() const {
   const auto& request = parser_->get();
-  const std::string_view host = field(http::field::host);
-  if (request.count(http::field::host) != 1) {
-    return error_response(400, "invalid_host", "exactly one Host field is required", ErrorStyle::kApi);
-  }
-  if (!is_loopback_host(host)) {
-    return error_response(403, "foreign_host",
-                          "this server answers to localhost, 127.0.0.0/8 and [::1], not to " + std::string(host),
+  const auto codings = request.count(http::field::transfer_encoding);
+  const bool is_chunked = codings == 1 && beast::iequals(request[http::field::transfer_encoding], "chunked");
+  if (codings > 0 && !(is_chunked && request.version() == 11)) {
+    return error_response(400, "bad_request", "the only Transfer-Encoding accepted is chunked, of HTTP/1.1",
                           ErrorStyle::kApi);
   }
-  const bool changes_state = request.method() != http::verb::get && request.method() != http::verb::head;
-  if (changes_state &&
-      is_cross_site(field(http::field::origin), view_of(request["Sec-Fetch-Site"]), field(http::field::host))) {
-    return error_response(403, "cross_site", "requests from pages of another origin may not change anything",
-                          ErrorStyle::kApi);
+  const auto lengths = request.count(http::field::content_length);
+  if (lengths > 1 || field(http::field::content_length).find(',') != std::string_view::npos) {
+    return error_response(400, "bad_request", "Content-Length is given more than once", ErrorStyle::kApi);
   }
   return std::nullopt;
 }
@@ -238,7 +281,8 @@ std::optional<Response> Session::check_body(const Route& route) const {
 
 asio::awaitable<std::optional<Response>> Session::read_body(const Route* route) {
   if (parser_->is_done()) co_return std::nullopt;
-  if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
+  const bool is_asked_to_go_on = beast::iequals(parser_->get()[http::field::expect], "100-continue");
+  if (is_asked_to_go_on && parser_->get().version() == 11) {  // an HTTP/1.0 client knows no interim answers
     http::response<http::empty_body> go_on(http::status::continue_, 11);
     stream_.expires_after(host_.limits.write);
     const auto [code, bytes] = co_await http::async_write(stream_, go_on, kTuple);
@@ -260,104 +304,12 @@ asio::awaitable<std::optional<Response>> Session::read_body(const Route* route) 
   co_return std::nullopt;
 }
 
-asio::awaitable<Response> Session::answer(const Route* route, Request request) {
-  Result<Response> result;
-  if (const auto* poll = std::get_if<PollStarter>(&route->handler)) {
-    result = co_await hold(poll, std::move(request));
-  } else {
-    auto work = [handler = std::get_if<Handler>(&route->handler), held = std::move(request)] {
-      return (*handler)(held);
-    };
-    auto task = run_work(std::move(work));
-    result = co_await asio::co_spawn(host_.workers, std::move(task), asio::use_awaitable);
-  }
-  if (result) co_return *std::move(result);
-  if (result.error().kind == ErrorCode::kInternal || result.error().kind == ErrorCode::kCorrupt) {
-    spdlog::error("{}: {}", result.error().code, result.error().message);
-  }
-  co_return error_response(result.error(), route->errors);
-}
-
-asio::awaitable<Result<Response>> Session::hold(const PollStarter* start, Request request) {
-  auto begin = [start, held = std::move(request)]() -> Result<std::shared_ptr<Poll>> {
-    auto poll = (*start)(held);
-    if (!poll) return tl::unexpected(poll.error());
-    return std::shared_ptr<Poll>(*std::move(poll));
-  };
-  auto beginning = run_work(std::move(begin));
-  Result<std::shared_ptr<Poll>> begun =
-      co_await asio::co_spawn(host_.workers, std::move(beginning), asio::use_awaitable);
-  if (!begun) co_return tl::unexpected(begun.error());
-  const std::shared_ptr<Poll> poll = *begun;
-  const auto deadline = std::chrono::steady_clock::now() + poll->wait();
-  const bool waits = poll->wait().count() > 0;
-  woken_ = false;
-  if (waits) {
-    poll->subscribe([weak = weak_from_this()] {
-      const auto self = weak.lock();
-      if (!self) return;
-      auto wake = [self] { self->wake(); };
-      asio::post(self->stream_.get_executor(), std::move(wake));
-    });
-  }
-  while (true) {
-    const bool last = !waits || stopping_ || std::chrono::steady_clock::now() >= deadline;
-    woken_ = false;
-    auto attempt = [poll, last]() -> Result<std::optional<Response>> {
-      auto answered = poll->attempt(last);
-      if (!answered) return std::optional<Response>();
-      if (!*answered) return tl::unexpected(answered->error());
-      return std::optional<Response>(**std::move(answered));
-    };
-    auto attempting = run_work(std::move(attempt));
-    Result<std::optional<Response>> attempted =
-        co_await asio::co_spawn(host_.workers, std::move(attempting), asio::use_awaitable);
-    if (!attempted) co_return tl::unexpected(attempted.error());
-    if (*attempted) co_return **std::move(attempted);
-    co_await wait_for_wake(deadline);
-    if (gone_) co_return Response();
-  }
-}
-
-void Session::wake() {
-  woken_ = true;
-  hold_timer_.cancel();
-}
-
-asio::awaitable<void> Session::wait_for_wake(std::chrono::steady_clock::time_point deadline) {
-  if (woken_ || stopping_) co_return;
-  buffer_.shrink_to_fit();
-  hold_timer_.expires_at(deadline);
-  watch_for_disconnect();
-  const auto [code] = co_await hold_timer_.async_wait(kTuple);  // cancelled: woken, stopping or gone
-  boost::ignore_unused(code);
-  beast::error_code ignored;  // the watch may have ended already
-  stream_.socket().cancel(ignored);
-}
-
-// Becomes readable when the client closes, or when it sends its next request before it has the answer; the latter ends
-// the watch, and the wait's own deadline bounds what a later disconnect costs.
-void Session::watch_for_disconnect() {
-  auto readable = [weak = weak_from_this()](beast::error_code code) {
-    const auto self = weak.lock();
-    if (!self || code || !self->peer_is_gone()) return;
-    self->gone_ = true;
-    self->hold_timer_.cancel();
-  };
-  stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, std::move(readable));
-}
-
-bool Session::peer_is_gone() {
-  char byte = 0;
-  const auto got = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
 asio::awaitable<bool> Session::send(Response response, bool keep_alive) {
   const bool is_head = parser_->get().method() == http::verb::head;
   http::response<http::string_body> message(static_cast<http::status>(response.status), 11);
   message.set(http::field::server, "egress-server");
   message.set("X-Content-Type-Options", "nosniff");
+  if (!current_.id.empty()) message.set(kRequestId, current_.id);
   for (const auto& [name, value] : response.headers) message.set(name, value);
   message.keep_alive(keep_alive);
   if (response.status != 304) {
@@ -376,16 +328,32 @@ asio::awaitable<bool> Session::send(Response response, bool keep_alive) {
     code = result;
   }
   stream_.expires_never();
+  if (code == beast::error::timeout) stream_.abort();  // a reader too slow to wait for
+  report(response.status);
   co_return !code;
 }
 
+void Session::report(unsigned status) const {
+  if (host_.observer == nullptr) return;
+  const auto& request = parser_->get();
+  AnsweredRequest answered;
+  answered.method = view_of(request.method_string());
+  answered.path = view_of(request.target());
+  answered.path = answered.path.substr(0, answered.path.find('?'));
+  answered.pattern = current_.pattern;
+  answered.status = status;
+  answered.took = std::chrono::steady_clock::now() - current_.begun;
+  answered.principal = current_.principal;
+  answered.request_id = current_.id;
+  host_.observer->answered(answered);
+}
+
 asio::awaitable<void> Session::linger() {
-  beast::error_code code;
-  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, code);
-  std::vector<char> discarded(std::size_t{16} << 10);
+  stream_.finish_sending();
   stream_.expires_after(host_.limits.linger);
+  beast::error_code code;
   for (std::size_t total = 0; !code && total < host_.limits.linger_bytes;) {
-    const auto [result, bytes] = co_await stream_.async_read_some(asio::buffer(discarded), kTuple);
+    const auto [result, bytes] = co_await stream_.async_discard(kTuple);
     code = result;
     total += bytes;
   }

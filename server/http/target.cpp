@@ -78,6 +78,10 @@ Expected<Target> parse_target(std::string_view text) {
       return fail(ErrorCode::kInvalidArgument,
                   "the query string is not percent-encoded UTF-8: " + std::string(pair.substr(0, 64)));
     }
+    // Nothing that is asked for holds one, and the store's searches would stop there.
+    if (name->find('\0') != std::string::npos || value->find('\0') != std::string::npos) {
+      return fail(ErrorCode::kInvalidArgument, "the query string holds a NUL byte: " + std::string(pair.substr(0, 64)));
+    }
     if (target.query.size() == kMaxQueryParameters) {
       return fail(ErrorCode::kInvalidArgument,
                   "more than " + std::to_string(kMaxQueryParameters) + " query parameters");

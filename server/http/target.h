@@ -12,7 +12,7 @@ namespace egress::server {
 
 struct Target {
   std::string path;              // as sent
-  std::vector<NameValue> query;  // percent-decoded, '+' is a space, valid UTF-8
+  std::vector<NameValue> query;  // percent-decoded, '+' is a space, valid UTF-8 without NUL
 };
 
 inline constexpr std::size_t kMaxQueryParameters = 64;

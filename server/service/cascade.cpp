@@ -1,5 +1,6 @@
 #include "server/service/cascade.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "shared/policy/namespace_path.h"
@@ -16,12 +17,31 @@ std::vector<NamespaceRecord> existing_chain(Reader& reader, std::string_view pat
   return chain;
 }
 
+std::vector<NamespaceRecord> ChainReader::chain_of(NamespaceRecord leaf) {
+  std::vector<Ancestor> ancestors;
+  for (const std::string_view path : ancestor_namespaces(leaf.path)) {
+    const auto known = std::find_if(ancestors_.begin(), ancestors_.end(),
+                                    [&](const Ancestor& ancestor) { return ancestor.path == path; });
+    if (known != ancestors_.end()) {
+      ancestors.push_back(std::move(*known));
+    } else {
+      ancestors.push_back({std::string(path), reader_.find_namespace(path)});
+    }
+  }
+  ancestors_ = std::move(ancestors);
+  std::vector<NamespaceRecord> chain{std::move(leaf)};
+  for (const Ancestor& ancestor : ancestors_) {
+    if (ancestor.record) chain.push_back(*ancestor.record);
+  }
+  return chain;
+}
+
 std::vector<DomainEntry> added_entries(const AllowList& before, const std::vector<DomainEntry>& after,
                                        UnixMillis now_ms) {
   std::unordered_set<std::string> live;
   if (before) {
     for (const DomainEntry& entry : *before) {
-      if (!entry.expires_at_ms || *entry.expires_at_ms > now_ms) live.insert(format_host_pattern(entry.pattern));
+      if (is_live(entry, now_ms)) live.insert(format_host_pattern(entry.pattern));
     }
   }
   std::vector<DomainEntry> added;
@@ -44,9 +64,16 @@ std::vector<Uncovered> find_cascade(Reader& reader, const std::string& path, con
                                     UnixMillis now_ms) {
   std::vector<Uncovered> cascade;
   if (!allowed) return cascade;
-  for (const NamespaceRecord& child : reader.descendants(path)) {
-    auto uncovered = find_uncovered(allowed, child.allowed, now_ms);
-    if (!uncovered.empty()) cascade.push_back({child.path, path, std::move(uncovered)});
+  std::vector<HostPattern> live;
+  for (const DomainEntry& entry : *allowed) {
+    if (is_live(entry, now_ms)) live.push_back(entry.pattern);
+  }
+  for (AllowedEntry& entry : reader.uncovered_below(path, live)) {
+    if (entry.expires_at_ms && *entry.expires_at_ms <= now_ms) continue;
+    if (cascade.empty() || cascade.back().child != entry.namespace_path) {
+      cascade.push_back({std::move(entry.namespace_path), path, {}});
+    }
+    cascade.back().domains.push_back(format_host_pattern(entry.pattern));
   }
   return cascade;
 }

@@ -15,6 +15,22 @@ namespace egress::server {
 // A namespace and its existing ancestors, leaf to root; without `path` itself if that does not exist.
 std::vector<NamespaceRecord> existing_chain(Reader& reader, std::string_view path);
 
+// The same for many namespaces of one transaction. Asked in the order of paths, as a listing has them, it reads each
+// ancestor once and holds one chain.
+class ChainReader {
+ public:
+  explicit ChainReader(Reader& reader) : reader_(reader) {}
+  std::vector<NamespaceRecord> chain_of(NamespaceRecord leaf);
+
+ private:
+  struct Ancestor {
+    std::string path;
+    std::optional<NamespaceRecord> record;
+  };
+  Reader& reader_;
+  std::vector<Ancestor> ancestors_;  // of the last path, nearest first
+};
+
 struct Widening {
   std::string domain;
   std::string ancestor;
@@ -34,7 +50,8 @@ struct Uncovered {
   std::vector<std::string> domains;
 };
 
-// The descendants with entries that `allowed`, set on `path`, does not cover; by path. O(entries below `path`).
+// The descendants with entries that `allowed`, set on `path`, does not cover; by path. O(|allowed| + what is
+// uncovered), however many entries are below `path`.
 std::vector<Uncovered> find_cascade(Reader& reader, const std::string& path, const AllowList& allowed,
                                     UnixMillis now_ms);
 

@@ -27,6 +27,8 @@ std::optional<DocumentKind> find_document_kind(std::string_view name) {
   return std::nullopt;
 }
 
+std::span<const DocumentKind> all_document_kinds() { return kKinds; }
+
 std::string document_kinds() {
   std::string names;
   for (const DocumentKind& kind : kKinds) names += (names.empty() ? "" : ", ") + std::string(kind.name);

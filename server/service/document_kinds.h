@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ struct DocumentKind {
 };
 
 std::optional<DocumentKind> find_document_kind(std::string_view name);
+
+std::span<const DocumentKind> all_document_kinds();
 
 // All names, for messages.
 std::string document_kinds();

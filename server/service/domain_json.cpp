@@ -1,8 +1,6 @@
 #include "server/service/domain_json.h"
 
-#include <nlohmann/json.hpp>
-
-#include "shared/base/time_text.h"
+#include "server/service/json_values.h"
 
 namespace egress::server {
 
@@ -19,7 +17,7 @@ Json render_domains(const std::vector<DomainEntry>& entries) {
     Json item = Json::object();
     item["domain"] = std::move(domain);
     item["reason"] = entry.reason;
-    item["expires_at"] = entry.expires_at_ms ? Json(format_time(*entry.expires_at_ms)) : Json(nullptr);
+    item["expires_at"] = time_or_null(entry.expires_at_ms);
     list.push_back(std::move(item));
   }
   return list;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "shared/base/time_text.h"
+#include "server/service/policy_commit.h"
 
 namespace egress::server {
 namespace {
@@ -44,44 +44,37 @@ Result<std::vector<EgressPolicy::ListedEntry>> EgressPolicy::list() {
 
 Result<EgressPolicy::PutResult> EgressPolicy::put(const Put& put) {
   const UnixMillis now_ms = clock_.now_ms();
-  if (put.expires_at_ms.value && *put.expires_at_ms.value <= now_ms) {
-    return refuse_field("invalid_field", "expires_at",
-                        "expires_at " + format_time(*put.expires_at_ms.value) + " is not in the future");
-  }
-  std::uint64_t revision = 0;
+  PolicyCommit commit;
   auto result = store_.write([&](Writer& writer) -> Result<PutResult> {
+    PolicyDraft draft(writer);
+    const auto created = plan_egress_put(draft, put, now_ms);
+    if (!created) return tl::unexpected(created.error());
+    auto committed = commit_draft(writer, draft, {put.actor, rule_name(put.action, put.pattern)}, now_ms);
+    if (!committed) return tl::unexpected(committed.error());
+    commit = *std::move(committed);
     PutResult done;
-    auto stored = writer.find_egress_entry(put.action, put.pattern);
-    done.created = !stored;
-    EgressEntry& entry = done.listed.entry;
-    entry = stored ? *std::move(stored) : EgressEntry{put.action, put.pattern, {}, false, {}, put.actor.name, now_ms};
-    put.reason.apply_to(entry.reason);
-    put.require_auth.apply_to(entry.require_auth);
-    put.expires_at_ms.apply_to(entry.expires_at_ms);
-    revision = writer.bump_revision(now_ms, put.actor.name, rule_name(entry.action, entry.pattern));
-    write_egress_entry(writer, entry, revision, put.actor.name, now_ms);
+    done.created = *created;
+    done.listed.entry = writer.find_egress_entry(put.action, put.pattern).value_or(EgressEntry());
     add_use(done.listed, writer.rule_uses(kEgressLayer));
     return done;
   });
-  if (result) observer_.policy_changed({revision, std::nullopt});
+  if (result) publish(observer_, commit);
   return result;
 }
 
 Result<EgressEntry> EgressPolicy::remove(Action action, const HostPattern& pattern, const Principal& actor) {
   const UnixMillis now_ms = clock_.now_ms();
-  std::uint64_t revision = 0;
+  PolicyCommit commit;
   auto result = store_.write([&](Writer& writer) -> Result<EgressEntry> {
-    auto stored = writer.find_egress_entry(action, pattern);
-    if (!stored) {
-      return refuse(ErrorCode::kNotFound, "egress_entry_not_found",
-                    format_host_pattern(pattern) + " is not in the " + (action == Action::kAllow ? "allow" : "block") +
-                        " list of the global egress table");
-    }
-    revision = writer.bump_revision(now_ms, actor.name, "remove " + rule_name(action, pattern));
-    erase_egress_entry(writer, *stored, revision, actor.name, now_ms);
-    return *std::move(stored);
+    PolicyDraft draft(writer);
+    auto removed = plan_egress_removal(draft, action, pattern, actor);
+    if (!removed) return tl::unexpected(removed.error());
+    auto committed = commit_draft(writer, draft, {actor, "remove " + rule_name(action, pattern)}, now_ms);
+    if (!committed) return tl::unexpected(committed.error());
+    commit = *std::move(committed);
+    return *std::move(removed);
   });
-  if (result) observer_.policy_changed({revision, std::nullopt});
+  if (result) publish(observer_, commit);
   return result;
 }
 

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "server/service/change.h"
 #include "server/service/egress_write.h"
 #include "server/service/policy_observer.h"
 #include "server/service/principal.h"
@@ -28,21 +27,15 @@ class EgressPolicy {
   };
   Result<std::vector<ListedEntry>> list();
 
-  struct Put {
-    Action action = Action::kAllow;
-    HostPattern pattern;
-    Change<std::string> reason;
-    Change<bool> require_auth;
-    Change<UnixMillis> expires_at_ms;
-    Principal actor;
-  };
+  using Put = EgressPut;
   struct PutResult {
     ListedEntry listed;
     bool created = false;
   };
+  // Refuses with out_of_scope or invalid_field.
   Result<PutResult> put(const Put& put);
 
-  // kNotFound (egress_entry_not_found) if there is none.
+  // Refuses with out_of_scope or egress_entry_not_found.
   Result<EgressEntry> remove(Action action, const HostPattern& pattern, const Principal& actor);
 
  private:

@@ -29,8 +29,8 @@ std::size_t page_size(const std::vector<ListedDocument>& items, std::size_t limi
 
 class Listing {
  public:
-  Listing(Reader& reader, const DocumentFilter& filter, const std::string& after)
-      : reader_(reader), filter_(filter), after_(after) {}
+  Listing(Reader& reader, const Principal& principal, const DocumentFilter& filter, const std::string& after)
+      : reader_(reader), principal_(principal), filter_(filter), after_(after) {}
 
   std::vector<ListedDocument> run() {
     for (DocumentRecord& record : reader_.documents(filter_)) add(std::move(record));
@@ -54,6 +54,7 @@ class Listing {
     ListedDocument item;
     item.key = key_of(record.kind, record.namespace_path, record.name);
     if (item.key <= after_) return;
+    if (!record.namespace_path.empty() && !may_see(principal_, record.namespace_path)) return;
     item.kind = std::move(record.kind);
     item.namespace_path = std::move(record.namespace_path);
     item.name = std::move(record.name);
@@ -83,7 +84,7 @@ class Listing {
     item.kind = kNamespaceKind;
     item.name = record.path;
     item.key = key_of(item.kind, "", item.name);
-    if (item.key <= after_ || !wants_name(item.name)) return;
+    if (item.key <= after_ || !wants_name(item.name) || !may_see(principal_, item.name)) return;
     item.source = render_namespace_document(record);
     item.created_at_ms = record.created_at_ms;
     item.updated_at_ms = record.updated_at_ms;
@@ -104,6 +105,7 @@ class Listing {
   }
 
   Reader& reader_;
+  const Principal& principal_;
   const DocumentFilter& filter_;
   const std::string& after_;
   std::vector<ListedDocument> items_;
@@ -111,11 +113,12 @@ class Listing {
 
 }  // namespace
 
-Result<ManifestListing::Page> ManifestListing::list(const DocumentFilter& filter, const std::string& after,
-                                                    std::size_t limit, std::size_t max_bytes) {
+Result<ManifestListing::Page> ManifestListing::list(const Principal& principal, const DocumentFilter& filter,
+                                                    const std::string& after, std::size_t limit,
+                                                    std::size_t max_bytes) {
   auto page = store_.read([&](Reader& reader) {
     Page result;
-    result.items = Listing(reader, filter, after).run();
+    result.items = Listing(reader, principal, filter, after).run();
     const std::size_t count = page_size(result.items, limit, max_bytes);
     if (result.items.size() > count) {
       result.items.resize(count);

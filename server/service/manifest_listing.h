@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "server/service/principal.h"
 #include "server/service/refusal.h"
 #include "server/store/store.h"
 
@@ -33,7 +34,9 @@ class ManifestListing {
   };
   // Past `after`, at most `limit`, and at most `max_bytes` of text unless a single document is larger. `filter.kind`
   // must be a kind; an empty namespace selects kinds that live in none. O(all that the filter selects).
-  Result<Page> list(const DocumentFilter& filter, const std::string& after, std::size_t limit, std::size_t max_bytes);
+  // Only what the principal may see: documents of its scope, of the scope's ancestors, and of no namespace.
+  Result<Page> list(const Principal& principal, const DocumentFilter& filter, const std::string& after,
+                    std::size_t limit, std::size_t max_bytes);
 
  private:
   Store& store_;

@@ -1,10 +1,14 @@
 #include "server/service/manifest_writes.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "server/service/audit_chain.h"
+#include "server/service/document_kinds.h"
+#include "server/service/document_records.h"
 #include "server/service/egress_write.h"
-#include "shared/bundle/digest.h"
+#include "server/service/manifest_refusals.h"
+#include "server/service/namespace_write.h"
 #include "shared/policy/namespace_path.h"
 
 namespace egress::server {
@@ -12,139 +16,204 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMaxAuditedSourceBytes = std::size_t{64} << 10;
-
-bool is_same_policy(const NamespaceRecord& a, const NamespaceRecord& b) {
-  return a.description == b.description && a.allowed == b.allowed && a.blocked == b.blocked && a.mode == b.mode &&
-         a.loopback == b.loopback && a.lookups == b.lookups && a.default_action == b.default_action;
-}
-
 ApplyResult result_of(bool existed, bool same) {
   if (!existed) return ApplyResult::kCreated;
   return same ? ApplyResult::kUnchanged : ApplyResult::kChanged;
 }
 
-void audit_applied(Writer& writer, UnixMillis now_ms, const std::string& actor, const InputDocument& document,
-                   ApplyResult result) {
-  const DocumentHead& head = head_of(document.in_stream);
+// The namespace over which a document is written: kinds that live in none concern the whole fleet, but for a Namespace.
+std::string scope_of(const DocumentHead& head) {
+  if (head.kind == kNamespaceKind) return head.name;
+  return head.namespace_path.empty() ? std::string(kRootNamespace) : head.namespace_path;
+}
+
+// A document given twice in one stream is a mistake; over several streams the last one counts.
+Result<void> check_unique(const std::vector<InputDocument>& input, const std::string& stream) {
+  std::map<DocumentKey, int> first_lines;
+  std::vector<Problem> problems;
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    if (!is_stored_kind(input[i].in_stream)) continue;  // the reader of the manifest has looked at the others
+    const DocumentHead& head = head_of(input[i].in_stream);
+    const auto [first, added] = first_lines.emplace(key_of(head), head.line);
+    if (added) continue;
+    const std::string path = (stream.empty() ? "" : stream + ": ") + "metadata.name";
+    problems.push_back({static_cast<int>(i) + 1, head.line, 1, path,
+                        cite(head) + " is given twice (first on line " + std::to_string(first->second) + ")",
+                        "each document once"});
+  }
+  if (!problems.empty()) return refuse_manifest(problems);
+  return {};
+}
+
+class ManifestPlan {
+ public:
+  ManifestPlan(PolicyDraft& draft, const ManifestInput& input, const std::string& stream, const Principal& actor,
+               UnixMillis now_ms)
+      : draft_(draft), input_(input.documents), stream_(stream), actor_(actor), now_ms_(now_ms) {}
+
+  std::vector<AppliedDocument> run() {
+    std::vector<AppliedDocument> results;
+    for (std::size_t i = 0; i < input_.size(); ++i) {
+      const DocumentHead& head = head_of(input_[i].in_stream);
+      results.push_back({head.kind, head.namespace_path, head.name, add(input_[i], static_cast<int>(i) + 1)});
+    }
+    return results;
+  }
+
+ private:
+  ApplyResult add(const InputDocument& document, int number) {
+    if (const auto* space = std::get_if<NamespaceDocument>(&document.in_stream)) return add_namespace(*space);
+    if (const auto* domain = std::get_if<EgressDomain>(&document.in_stream)) return add_domain(*domain);
+    return add_stored(document, number);
+  }
+
+  ApplyResult add_namespace(const NamespaceDocument& document) {
+    const auto stored = draft_.find_namespace(document.head.name);
+    NamespaceRecord record = record_of(document, stored, now_ms_);
+    const ApplyResult result = result_of(stored.has_value(), stored && is_same_policy(*stored, record));
+    draft_.put(std::move(record));
+    return result;
+  }
+
+  // Whether the manifest says something of this domain's entry with the other action, too.
+  bool is_written_twice(const EgressEntry& entry) const {
+    for (const InputDocument& other : input_) {
+      const auto* domain = std::get_if<EgressDomain>(&other.in_stream);
+      if (domain != nullptr && domain->action == entry.action && domain->pattern == entry.pattern) return true;
+    }
+    return false;
+  }
+
+  ApplyResult add_domain(const EgressDomain& document) {
+    const auto stored = draft_.find_egress_entry(document.action, document.pattern);
+    EgressEntry entry = entry_of(document, stored, actor_.name, now_ms_);
+    const bool same = stored && is_same_policy(*stored, entry);
+    const Action other = document.action == Action::kAllow ? Action::kDeny : Action::kAllow;
+    auto opposite = draft_.find_egress_entry(other, document.pattern);
+    if (opposite && is_written_twice(*opposite)) opposite.reset();
+    draft_.put(std::move(entry));
+    if (opposite) draft_.remove_egress_entry(other, document.pattern);
+    return result_of(stored || opposite, same && !opposite);
+  }
+
+  ApplyResult add_stored(const InputDocument& document, int number) {
+    const DocumentHead& head = head_of(document.in_stream);
+    const auto stored = draft_.find_document(key_of(head));
+    DraftDocument put;
+    put.record = document_record(head, document.source, document.first_line, stored, actor_.name, now_ms_);
+    put.on_its_own = document.on_its_own;
+    put.in_stream = document.in_stream;
+    put.number = number;
+    put.stream = stream_;
+    const bool same = stored && stored->source == document.source;
+    draft_.put(std::move(put));
+    return result_of(stored.has_value(), same);
+  }
+
+  PolicyDraft& draft_;
+  const std::vector<InputDocument>& input_;
+  const std::string& stream_;
+  const Principal& actor_;
+  const UnixMillis now_ms_;
+};
+
+Result<void> remove_domain(PolicyDraft& draft, const DocumentHead& head) {
+  const auto parsed = parse_host_pattern(head.name);
+  if (!parsed) return refuse_field("invalid_query", "name", parsed.error().message);
+  bool found = false;
+  for (const Action action : {Action::kAllow, Action::kDeny}) {
+    if (!draft.find_egress_entry(action, parsed->pattern)) continue;
+    draft.remove_egress_entry(action, parsed->pattern);
+    found = true;
+  }
+  if (!found) return refuse_unknown_document(cite(head));
+  return {};
+}
+
+bool is_kept(const std::string& kind) { return kind != kNamespaceKind && kind != kEgressDomainKind; }
+
+AuditEvent audit_event(const char* name, const DocumentHead& head, const std::string& actor) {
   AuditEvent event;
-  event.event = "manifest_applied";
+  event.event = name;
   event.actor = actor;
   event.namespace_path = head.namespace_path.empty() ? std::string(kRootNamespace) : head.namespace_path;
   event.subject = cite(head);
+  return event;
+}
+
+Json audit_detail(const DocumentHead& head) {
   Json detail = Json::object();
   detail["kind"] = head.kind;
   detail["namespace"] = head.namespace_path;
   detail["name"] = head.name;
-  detail["result"] = name_of(result);
-  if (is_stored_kind(document.in_stream)) {
-    const auto bytes = std::as_bytes(std::span(document.source.data(), document.source.size()));
-    detail["sha256"] = format_sha256(sha256(bytes));
-    if (document.source.size() <= kMaxAuditedSourceBytes) detail["source"] = document.source;
-  }
-  append_audit(writer, now_ms, event, detail);
+  return detail;
 }
 
 }  // namespace
 
-ManifestWrites::ManifestWrites(Writer& writer, const std::vector<InputDocument>& input, UnixMillis now_ms,
-                               std::string actor)
-    : writer_(writer), input_(input), now_ms_(now_ms), actor_(std::move(actor)) {
-  for (const InputDocument& document : input_) plan(document);
-}
-
-void ManifestWrites::plan(const InputDocument& document) {
-  const DocumentHead& head = head_of(document.in_stream);
-  AppliedDocument result{head.kind, head.namespace_path, head.name, ApplyResult::kUnchanged};
-  if (const auto* space = std::get_if<NamespaceDocument>(&document.in_stream)) {
-    plan_namespace(*space, result);
-  } else if (const auto* domain = std::get_if<EgressDomain>(&document.in_stream)) {
-    plan_domain(*domain, result);
-  } else {
-    plan_stored(document, result);
+std::string_view name_of(ApplyResult result) {
+  switch (result) {
+    case ApplyResult::kCreated:
+      return "created";
+    case ApplyResult::kChanged:
+      return "changed";
+    case ApplyResult::kUnchanged:
+      break;
   }
-  results_.push_back(std::move(result));
+  return "unchanged";
 }
 
-void ManifestWrites::plan_namespace(const NamespaceDocument& document, AppliedDocument& result) {
-  NamespaceWrite write;
-  write.previous = writer_.find_namespace(document.head.name);
-  NamespaceRecord& record = write.record;
-  record.path = document.head.name;
-  record.description = document.description;
-  record.allowed = document.allowed_domains;
-  record.blocked = document.blocked_domains;
-  record.mode = document.mode;
-  record.loopback = document.loopback;
-  record.lookups = document.lookups;
-  record.default_action = document.default_action;
-  record.created_at_ms = write.previous ? write.previous->created_at_ms : now_ms_;
-  record.updated_at_ms = now_ms_;
-  result.result = result_of(write.previous.has_value(), write.previous && is_same_policy(*write.previous, record));
-  if (result.result != ApplyResult::kUnchanged) namespaces_.push_back(std::move(write));
-}
-
-// Whether the manifest says something of this domain's entry with the other action, too.
-bool ManifestWrites::is_written_twice(const EgressEntry& entry) const {
-  for (const InputDocument& other : input_) {
-    const auto* domain = std::get_if<EgressDomain>(&other.in_stream);
-    if (domain != nullptr && domain->action == entry.action && domain->pattern == entry.pattern) return true;
+Result<std::vector<AppliedDocument>> plan_manifest(PolicyDraft& draft, const ManifestInput& input,
+                                                   const std::string& stream, const Principal& actor,
+                                                   UnixMillis now_ms) {
+  for (const InputDocument& document : input.documents) {
+    auto allowed = require(actor, Role::kOperator, scope_of(head_of(document.in_stream)));
+    if (!allowed) return tl::unexpected(allowed.error());
   }
-  return false;
+  if (auto unique = check_unique(input.documents, stream); !unique) return tl::unexpected(unique.error());
+  if (auto loaded = draft.load_documents(); !loaded) return tl::unexpected(loaded.error());
+  return ManifestPlan(draft, input, stream, actor, now_ms).run();
 }
 
-void ManifestWrites::plan_domain(const EgressDomain& document, AppliedDocument& result) {
-  const auto stored = writer_.find_egress_entry(document.action, document.pattern);
-  EgressEntry entry{document.action,        document.pattern, document.reason, document.require_auth,
-                    document.expires_at_ms, actor_,           now_ms_};
-  if (stored) {
-    entry.created_by = stored->created_by;
-    entry.created_at_ms = stored->created_at_ms;
+Result<DocumentHead> plan_document_removal(PolicyDraft& draft, const DocumentRemoval& removal) {
+  const auto kind = find_document_kind(removal.kind);
+  if (!kind) {
+    return refuse_field("unknown_kind", "kind", "kind \"" + removal.kind + "\" is not one of " + document_kinds());
   }
-  const bool same = stored && stored->reason == entry.reason && stored->require_auth == entry.require_auth &&
-                    stored->expires_at_ms == entry.expires_at_ms;
-  const Action other = document.action == Action::kAllow ? Action::kDeny : Action::kAllow;
-  auto opposite = writer_.find_egress_entry(other, document.pattern);
-  if (opposite && is_written_twice(*opposite)) opposite.reset();
-  result.result = result_of(stored || opposite, same && !opposite);
-  if (!same) entries_.push_back(std::move(entry));
-  if (opposite) displaced_.push_back(*std::move(opposite));
+  if (kind->home.empty() && !removal.namespace_path.empty()) {
+    return refuse_field("invalid_query", "namespace", removal.kind + " lives in no namespace");
+  }
+  DocumentHead head;
+  head.kind = removal.kind;
+  head.name = removal.name;
+  head.namespace_path = removal.namespace_path.empty() ? std::string(kind->home) : removal.namespace_path;
+  auto done = require(removal.actor, Role::kOperator, scope_of(head));
+  if (done && head.kind == kNamespaceKind) {
+    done = plan_namespace_removal(draft, head.name, removal.actor);
+  } else if (done && head.kind == kEgressDomainKind) {
+    done = remove_domain(draft, head);
+  } else if (done) {
+    done = draft.load_documents();
+    if (done && !draft.find_document(key_of(head))) done = refuse_unknown_document(cite(head));
+    if (done) draft.remove_document(key_of(head));
+  }
+  if (!done) return tl::unexpected(done.error());
+  return head;
 }
 
-void ManifestWrites::plan_stored(const InputDocument& document, AppliedDocument& result) {
-  DocumentRecord record;
-  record.kind = result.kind;
-  record.namespace_path = result.namespace_path;
-  record.name = result.name;
-  record.source = document.source;
-  record.first_line = document.first_line;
-  record.created_by = actor_;
-  record.created_at_ms = record.updated_at_ms = now_ms_;
-  const auto stored = writer_.documents({record.kind, record.namespace_path, record.name});
-  result.result = result_of(!stored.empty(), !stored.empty() && stored.front().source == record.source);
-  if (result.result != ApplyResult::kUnchanged) records_.push_back(std::move(record));
+void audit_applied(Writer& writer, const AppliedDocument& document, const std::string& actor, UnixMillis now_ms) {
+  if (is_kept(document.kind) || document.result == ApplyResult::kUnchanged) return;
+  const DocumentHead head{document.kind, document.name, document.namespace_path};
+  Json detail = audit_detail(head);
+  detail["result"] = name_of(document.result);
+  append_audit(writer, now_ms, audit_event("manifest_applied", head, actor), detail);
 }
 
-bool ManifestWrites::changes_anything() const {
-  return !namespaces_.empty() || !entries_.empty() || !displaced_.empty() || !records_.empty();
-}
-
-void ManifestWrites::put_all(std::uint64_t revision) {
-  for (NamespaceWrite& write : namespaces_) {
-    write.record.revision = revision;
-    writer_.put_namespace(write.record);
-  }
-  for (const EgressEntry& entry : displaced_) erase_egress_entry(writer_, entry, revision, actor_, now_ms_);
-  for (const EgressEntry& entry : entries_) write_egress_entry(writer_, entry, revision, actor_, now_ms_);
-  for (DocumentRecord& record : records_) {
-    record.revision = revision;
-    writer_.put_document(record);
-  }
-  if (!records_.empty()) writer_.touch_documents(revision);
-  for (std::size_t i = 0; i < input_.size(); ++i) {
-    if (results_[i].result == ApplyResult::kUnchanged) continue;
-    audit_applied(writer_, now_ms_, actor_, input_[i], results_[i].result);
-  }
+void audit_removed(Writer& writer, const DocumentHead& head, bool forced, const std::string& actor, UnixMillis now_ms) {
+  if (is_kept(head.kind)) return;
+  Json detail = audit_detail(head);
+  detail["forced"] = forced;
+  append_audit(writer, now_ms, audit_event("manifest_removed", head, actor), detail);
 }
 
 }  // namespace egress::server

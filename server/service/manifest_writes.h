@@ -1,47 +1,49 @@
-// The writes of one manifest within its transaction: which documents change anything, and the changes with their audit
-// rows. Decides nothing about references, narrowing or tests.
+// Documents into a draft of somebody's, and out of it. Namespaces and EgressDomains become what the other calls edit;
+// everything else is kept as it was written.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "server/service/manifest_input.h"
-#include "server/service/manifests.h"
-#include "server/service/namespace_write.h"
+#include "server/service/policy_draft.h"
+#include "server/service/principal.h"
+#include "server/service/refusal.h"
 #include "server/store/store.h"
 
 namespace egress::server {
 
-class ManifestWrites {
- public:
-  // Compares `input` with what is stored. `input` must outlive this.
-  ManifestWrites(Writer& writer, const std::vector<InputDocument>& input, UnixMillis now_ms, std::string actor);
+enum class ApplyResult { kCreated, kChanged, kUnchanged };
+std::string_view name_of(ApplyResult result);
 
-  const std::vector<AppliedDocument>& results() const { return results_; }
-  bool changes_anything() const;
-
-  // Puts all that changed under `revision`, with a manifest_applied row each.
-  void put_all(std::uint64_t revision);
-
-  // The namespaces among them, as put.
-  const std::vector<NamespaceWrite>& namespaces() const { return namespaces_; }
-
- private:
-  void plan(const InputDocument& document);
-  void plan_namespace(const NamespaceDocument& document, AppliedDocument& result);
-  void plan_domain(const EgressDomain& document, AppliedDocument& result);
-  void plan_stored(const InputDocument& document, AppliedDocument& result);
-  bool is_written_twice(const EgressEntry& entry) const;
-
-  Writer& writer_;
-  const std::vector<InputDocument>& input_;
-  const UnixMillis now_ms_;
-  const std::string actor_;
-  std::vector<AppliedDocument> results_;  // parallel to input_
-  std::vector<NamespaceWrite> namespaces_;
-  std::vector<EgressEntry> entries_;
-  std::vector<EgressEntry> displaced_;  // of the other action, which the document does not mention
-  std::vector<DocumentRecord> records_;
+struct AppliedDocument {
+  std::string kind;
+  std::string namespace_path;
+  std::string name;
+  ApplyResult result = ApplyResult::kUnchanged;
 };
+
+struct DocumentRemoval {
+  std::string kind;
+  std::string namespace_path;  // empty: the kind's own
+  std::string name;
+  bool force = false;  // past failing PolicyTests, and past the use of a namespace
+  bool dry_run = false;
+  Principal actor;
+};
+
+// Answers what each document changes, as written. `stream`: what problems call the manifest, where a request holds
+// several. Refuses with out_of_scope or invalid_manifest; references are checked when the draft is whole.
+Result<std::vector<AppliedDocument>> plan_manifest(PolicyDraft& draft, const ManifestInput& input,
+                                                   const std::string& stream, const Principal& actor,
+                                                   UnixMillis now_ms);
+
+// Answers with the head of the document that was there. Refuses with out_of_scope, unknown_kind, invalid_query,
+// document_not_found, namespace_unknown or root_undeletable.
+Result<DocumentHead> plan_document_removal(PolicyDraft& draft, const DocumentRemoval& removal);
+
+// A manifest_applied or manifest_removed row for a document that is not kept as one; those that are have theirs.
+void audit_applied(Writer& writer, const AppliedDocument& document, const std::string& actor, UnixMillis now_ms);
+void audit_removed(Writer& writer, const DocumentHead& head, bool forced, const std::string& actor, UnixMillis now_ms);
 
 }  // namespace egress::server

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "server/service/cascade.h"
+#include "server/service/manifest_writes.h"
 #include "server/service/policy_observer.h"
 #include "server/service/principal.h"
 #include "server/service/refusal.h"
+#include "server/service/session_counter.h"
 #include "server/service/stored_documents.h"
 #include "server/store/store.h"
 #include "shared/base/clock.h"
@@ -25,16 +27,6 @@ struct ManifestPut {
   Principal actor;
 };
 
-enum class ApplyResult { kCreated, kChanged, kUnchanged };
-std::string_view name_of(ApplyResult result);
-
-struct AppliedDocument {
-  std::string kind;
-  std::string namespace_path;
-  std::string name;
-  ApplyResult result = ApplyResult::kUnchanged;
-};
-
 struct ManifestResult {
   std::vector<AppliedDocument> applied;  // as written
   std::vector<Problem> warnings;
@@ -42,25 +34,21 @@ struct ManifestResult {
   std::size_t restricts = 0;                // namespaces that a new attachment to the root closes to what it lists
 };
 
-struct DocumentRemoval {
-  std::string kind;
-  std::string namespace_path;  // empty: the kind's own
-  std::string name;
-  bool force = false;  // past failing PolicyTests, and past the use of a namespace
-  bool dry_run = false;
-  Principal actor;
-};
+// What is accepted but probably not meant; the draft's writes are seen.
+std::vector<Problem> find_doubts(Reader& reader, const std::vector<InputDocument>& input, UnixMillis now_ms);
 
 class Manifests {
  public:
-  Manifests(Store& store, const Clock& clock, PolicyObserver& observer, StoredDocuments& documents)
-      : store_(store), clock_(clock), observer_(observer), documents_(documents) {}
+  // `sessions`: nullptr: nobody counts.
+  Manifests(Store& store, const Clock& clock, PolicyObserver& observer, StoredDocuments& documents,
+            const SessionCounter* sessions = nullptr)
+      : store_(store), clock_(clock), observer_(observer), documents_(documents), sessions_(sessions) {}
 
-  // Refuses with invalid_manifest, child_widens_parent, cascade_violations or policy_tests_failed.
+  // Refuses with out_of_scope, invalid_manifest, child_widens_parent, cascade_violations or policy_tests_failed.
   Result<ManifestResult> apply(const ManifestPut& put);
 
-  // Answers how the removed document is cited. Refuses with unknown_kind, document_not_found, namespace_unknown,
-  // document_in_use, namespace_in_use, root_undeletable or policy_tests_failed.
+  // Answers how the removed document is cited. Refuses with out_of_scope, unknown_kind, document_not_found,
+  // namespace_unknown, document_in_use, namespace_in_use, root_undeletable or policy_tests_failed.
   Result<std::string> remove(const DocumentRemoval& removal);
 
  private:
@@ -68,6 +56,7 @@ class Manifests {
   const Clock& clock_;
   PolicyObserver& observer_;
   StoredDocuments& documents_;
+  const SessionCounter* sessions_;
 };
 
 }  // namespace egress::server

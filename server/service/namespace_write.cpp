@@ -1,9 +1,8 @@
 #include "server/service/namespace_write.h"
 
-#include <nlohmann/json.hpp>
-
 #include "server/service/audit_chain.h"
 #include "server/service/domain_json.h"
+#include "server/service/json_values.h"
 #include "shared/policy/namespace_path.h"
 
 namespace egress::server {
@@ -22,11 +21,6 @@ tl::unexpected<Refusal> refuse_widening(const std::string& path, const Widening&
   fields["ancestor"] = widening.ancestor;
   refusal.fields = std::make_shared<const Json>(std::move(fields));
   return tl::unexpected<Refusal>(std::move(refusal));
-}
-
-template <typename Enum>
-Json name_or_null(const std::optional<Enum>& value) {
-  return value ? Json(name_of(*value)) : Json(nullptr);
 }
 
 Json render_detail(const NamespaceRecord& record) {
@@ -51,32 +45,55 @@ AuditEvent audit_event(std::string event, const std::string& path, const std::st
   return audit;
 }
 
-// namespace_in_use, if descendants or documents stand in the way.
-std::optional<Refusal> find_use(Reader& reader, const std::string& path) {
-  Json descendants = Json::array();
-  if (reader.has_descendants(path)) {
-    for (const NamespaceRecord& child : reader.descendants(path)) {
-      if (descendants.size() < kMaxNamedReferrers) descendants.push_back(child.path);
-    }
+// What a deletion would leave behind, as the fields of the refusal; each list is cut at kMaxNamedReferrers.
+Json find_use(Reader& reader, const std::string& path, const SessionCounter* sessions) {
+  Json use = Json::object();
+  if (auto children = reader.descendant_paths(path, kMaxNamedReferrers); !children.empty()) {
+    use["descendants"] = std::move(children);
   }
-  Json documents = Json::array();
   DocumentFilter filter;
   filter.namespace_path = path;
   for (const DocumentRecord& document : reader.documents(filter)) {
-    if (documents.size() < kMaxNamedReferrers) documents.push_back(document.kind + " " + path + "/" + document.name);
+    Json& names = use["documents"];
+    if (names.size() < kMaxNamedReferrers) names.push_back(document.kind + " " + path + "/" + document.name);
   }
-  if (descendants.empty() && documents.empty()) return std::nullopt;
-  const char* what = documents.empty()     ? "descendants"
-                     : descendants.empty() ? "attached documents"
-                                           : "descendants and attached documents";
-  Refusal refusal(ErrorCode::kConflict, "namespace_in_use",
-                  "namespace " + path + " has " + what + ": delete them first, or pass force=true");
-  Json fields = Json::object();
-  fields["namespace"] = path;
-  if (!descendants.empty()) fields["descendants"] = std::move(descendants);
-  if (!documents.empty()) fields["documents"] = std::move(documents);
-  refusal.fields = std::make_shared<const Json>(std::move(fields));
-  return refusal;
+  // Those of the namespace itself come before those below it.
+  for (const WorkloadRecord& workload : reader.workloads(path, "", "", kMaxNamedReferrers).rows) {
+    if (workload.namespace_path == path) use["workloads"].push_back(workload.name);
+  }
+  const std::size_t live = sessions != nullptr ? sessions->sessions_in(path) : 0;
+  if (live > 0) use["live_sessions"] = live;
+  return use;
+}
+
+std::string describe_use(const Json& use) {
+  std::string text;
+  for (const auto& [key, words] :
+       {std::pair("descendants", "descendants"), std::pair("documents", "attached documents"),
+        std::pair("workloads", "registered workloads"), std::pair("live_sessions", "live sessions")}) {
+    if (use.contains(key)) text += (text.empty() ? "" : " and ") + std::string(words);
+  }
+  return text;
+}
+
+NamespaceRecord changed_record(const std::optional<NamespaceRecord>& stored, const NamespacePut& put,
+                               UnixMillis now_ms) {
+  NamespaceRecord record;
+  if (stored) {
+    record = *stored;
+  } else {
+    record.path = put.path;
+    record.created_at_ms = now_ms;
+  }
+  record.updated_at_ms = now_ms;
+  put.description.apply_to(record.description);
+  put.allowed.apply_to(record.allowed);
+  put.blocked.apply_to(record.blocked);
+  put.mode.apply_to(record.mode);
+  put.loopback.apply_to(record.loopback);
+  put.lookups.apply_to(record.lookups);
+  put.default_action.apply_to(record.default_action);
+  return record;
 }
 
 }  // namespace
@@ -110,10 +127,31 @@ tl::unexpected<Refusal> refuse_unknown_namespace(const std::string& path) {
   return tl::unexpected<Refusal>(std::move(refusal));
 }
 
-Result<std::vector<Uncovered>> check_narrowing(Reader& reader, const NamespaceWrite& write, UnixMillis now_ms) {
-  const NamespaceRecord& record = write.record;
-  const AllowList before = write.previous ? write.previous->allowed : AllowList();
-  if (record.allowed == before || !record.allowed) return std::vector<Uncovered>();
+Result<bool> plan_namespace_put(PolicyDraft& draft, const NamespacePut& put, UnixMillis now_ms) {
+  if (auto allowed = require(put.actor, Role::kOperator, put.path); !allowed) return tl::unexpected(allowed.error());
+  if (put.default_action.present && put.path != kRootNamespace) {
+    return refuse_field("invalid_field", "default_action",
+                        "default_action belongs to the root namespace / alone, not to " + put.path);
+  }
+  const auto stored = draft.find_namespace(put.path);
+  draft.put(changed_record(stored, put, now_ms));
+  return !stored;
+}
+
+Result<void> plan_namespace_removal(PolicyDraft& draft, const std::string& path, const Principal& actor) {
+  if (auto allowed = require(actor, Role::kOperator, path); !allowed) return allowed;
+  if (path == kRootNamespace) {
+    return refuse(ErrorCode::kConflict, "root_undeletable", "the root namespace / always exists and cannot be deleted");
+  }
+  if (!draft.find_namespace(path)) return refuse_unknown_namespace(path);
+  draft.remove_namespace(path);
+  return {};
+}
+
+Result<std::vector<Uncovered>> check_narrowing(Reader& reader, const NamespaceSlot& slot, UnixMillis now_ms) {
+  const AllowList before = slot.before ? slot.before->allowed : AllowList();
+  if (!slot.after || slot.after->allowed == before || !slot.after->allowed) return std::vector<Uncovered>();
+  const NamespaceRecord& record = *slot.after;
   const auto chain = existing_chain(reader, record.path);
   const auto ancestors = std::span(chain).subspan(1);  // the first is the namespace itself
   if (const auto widening = find_widening(ancestors, added_entries(before, *record.allowed, now_ms), now_ms)) {
@@ -122,31 +160,32 @@ Result<std::vector<Uncovered>> check_narrowing(Reader& reader, const NamespaceWr
   return find_cascade(reader, record.path, record.allowed, now_ms);
 }
 
-void audit_namespace_write(Writer& writer, const NamespaceWrite& write, const std::vector<Uncovered>& cascade,
-                           bool forced, const std::string& actor, UnixMillis now_ms) {
-  Json detail = render_detail(write.record);
-  if (write.previous) detail["previous"] = render_detail(*write.previous);
-  detail["forced"] = forced;
-  detail["cascade_warnings"] = render_cascade(cascade);
-  const char* event = write.previous ? "namespace_updated" : "namespace_created";
-  append_audit(writer, now_ms, audit_event(event, write.record.path, actor), detail);
+Result<void> check_unused(Reader& reader, const std::string& path, const SessionCounter* sessions) {
+  const Json use = find_use(reader, path, sessions);
+  if (use.empty()) return {};
+  Refusal refusal(ErrorCode::kConflict, "namespace_in_use",
+                  "namespace " + path + " has " + describe_use(use) + ": delete them first, or pass force=true");
+  Json fields = Json::object();
+  fields["namespace"] = path;
+  fields.update(use);
+  refusal.fields = std::make_shared<const Json>(std::move(fields));
+  return tl::unexpected<Refusal>(std::move(refusal));
 }
 
-Result<NamespaceRecord> erase_namespace(Writer& writer, const std::string& path, bool force, const std::string& actor,
-                                        UnixMillis now_ms) {
-  if (path == kRootNamespace) {
-    return refuse(ErrorCode::kConflict, "root_undeletable", "the root namespace / always exists and cannot be deleted");
+void audit_namespace_change(Writer& writer, const NamespaceSlot& slot, const std::vector<Uncovered>& cascade,
+                            bool forced, const std::string& actor, UnixMillis now_ms) {
+  if (!slot.after) {
+    Json detail = render_detail(*slot.before);
+    detail["forced"] = forced;
+    append_audit(writer, now_ms, audit_event("namespace_deleted", slot.before->path, actor), detail);
+    return;
   }
-  auto stored = writer.find_namespace(path);
-  if (!stored) return refuse_unknown_namespace(path);
-  if (!force) {
-    if (auto use = find_use(writer, path)) return tl::unexpected<Refusal>(*std::move(use));
-  }
-  writer.remove_namespace(path);
-  Json detail = render_detail(*stored);
-  detail["forced"] = force;
-  append_audit(writer, now_ms, audit_event("namespace_deleted", path, actor), detail);
-  return *std::move(stored);
+  Json detail = render_detail(*slot.after);
+  if (slot.before) detail["previous"] = render_detail(*slot.before);
+  detail["forced"] = forced;
+  detail["cascade_warnings"] = render_cascade(cascade);
+  const char* event = slot.before ? "namespace_updated" : "namespace_created";
+  append_audit(writer, now_ms, audit_event(event, slot.after->path, actor), detail);
 }
 
 }  // namespace egress::server

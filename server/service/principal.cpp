@@ -35,6 +35,15 @@ bool may(const Principal& principal, Role role, std::string_view path) {
   return has_role && principal.role >= role && is_in_scope(principal, path);
 }
 
+bool may_see(const Principal& principal, std::string_view path) {
+  return is_in_scope(principal, path) || is_descendant_namespace(principal.scope, path);
+}
+
+Result<void> require_sight(const Principal& principal, std::string_view path) {
+  if (may_see(principal, path)) return {};
+  return require(principal, Role::kViewer, path);
+}
+
 Result<void> require(const Principal& principal, Role role, std::string_view path) {
   if (may(principal, role, path)) return {};
   const std::string needed(name_of(role));

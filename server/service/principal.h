@@ -36,6 +36,11 @@ struct Principal {
 
 // Whether `path` lies in the principal's subtree.
 bool is_in_scope(const Principal& principal, std::string_view path);
+// Whether the principal may read what belongs to `path`: its subtree, and the ancestors that its subtree inherits from.
+bool may_see(const Principal& principal, std::string_view path);
+// 403 out_of_scope unless it may see `path`.
+Result<void> require_sight(const Principal& principal, std::string_view path);
+
 // Whether the principal has at least that role over `path`. Never for workloads and nobody.
 bool may(const Principal& principal, Role role, std::string_view path);
 

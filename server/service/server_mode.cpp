@@ -1,8 +1,6 @@
 #include "server/service/server_mode.h"
 
-#include <nlohmann/json.hpp>
-
-#include "server/service/audit_chain.h"
+#include "server/service/policy_commit.h"
 #include "shared/policy/namespace_path.h"
 
 namespace egress::server {
@@ -13,25 +11,25 @@ Result<Mode> ServerMode::get() {
   return mode->value_or(kInitialMode);
 }
 
+Result<bool> plan_mode(PolicyDraft& draft, Mode mode, const Principal& actor) {
+  if (auto allowed = require(actor, Role::kAdmin, kRootNamespace); !allowed) return tl::unexpected(allowed.error());
+  const bool changes = draft.mode() != mode;
+  draft.set_mode(mode);
+  return changes;
+}
+
 Result<Mode> ServerMode::set(Mode mode, const Principal& actor) {
   const UnixMillis now_ms = clock_.now_ms();
-  std::uint64_t revision = 0;
+  PolicyCommit commit;
   auto result = store_.write([&](Writer& writer) -> Result<Mode> {
-    const Mode before = writer.server_mode().value_or(kInitialMode);
-    writer.set_server_mode(mode);
-    revision = writer.bump_revision(now_ms, actor.name, "mode " + std::string(name_of(mode)));
-    AuditEvent event;
-    event.event = "mode_changed";
-    event.actor = actor.name;
-    event.namespace_path = std::string(kRootNamespace);
-    event.subject = "server";
-    nlohmann::ordered_json detail = nlohmann::ordered_json::object();
-    detail["mode"] = name_of(mode);
-    detail["previous"] = name_of(before);
-    append_audit(writer, now_ms, event, detail);
+    PolicyDraft draft(writer);
+    if (auto planned = plan_mode(draft, mode, actor); !planned) return tl::unexpected(planned.error());
+    auto committed = commit_draft(writer, draft, {actor, "mode " + std::string(name_of(mode))}, now_ms);
+    if (!committed) return tl::unexpected(committed.error());
+    commit = *std::move(committed);
     return mode;
   });
-  if (result) observer_.policy_changed({revision, std::nullopt});
+  if (result) publish(observer_, commit);
   return result;
 }
 

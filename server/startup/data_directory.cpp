@@ -4,10 +4,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <optional>
+
+#include "server/startup/system_failure.h"
 
 namespace egress::server {
 namespace {
@@ -18,10 +18,6 @@ constexpr const char* kAddressFile = "address";
 constexpr const char* kNewAddressFile = "address.new";
 constexpr const char* kLockFile = "lock";
 constexpr std::size_t kMaxKeyBytes = 4096;
-
-tl::unexpected<Error> system_failure(const std::string& what) {
-  return fail(ErrorCode::kUnavailable, what + ": " + std::strerror(errno));
-}
 
 Expected<void> write_new_file(int directory, const char* name, std::string_view text, mode_t mode) {
   ::unlinkat(directory, name, 0);  // what a crash left behind; if it cannot go, O_EXCL says so

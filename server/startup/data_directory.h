@@ -1,4 +1,4 @@
-// The server's directory: database, signing key, the address it listens on, and a lock that keeps a second server out.
+// The server's directory: database, signing key, the URL it is reached at, and a lock that keeps a second server out.
 // Files appear whole or not at all, and survive power loss once written.
 #pragma once
 
@@ -15,6 +15,7 @@ class DataDirectory {
   // Creates the directory (mode 0700) if it is missing. kConflict if another server holds it.
   static Expected<DataDirectory> open(const std::string& path);
 
+  const std::string& path() const { return path_; }
   std::string database_path() const { return path_ + "/egress.db"; }
 
   // Reads signing.key, or makes it at the first start (mode 0600). kUntrusted if others may read it, kCorrupt if it is

@@ -48,6 +48,13 @@ struct NamespaceRecord {
   std::uint64_t revision = 0;  // of the last change
 };
 
+// An entry of a namespace's allow-list, found without the rest of it.
+struct AllowedEntry {
+  std::string namespace_path;
+  HostPattern pattern;
+  std::optional<UnixMillis> expires_at_ms;
+};
+
 // A policy document as it was applied; (kind, namespace, name) is its identity. Namespaces and EgressDomains are not
 // kept as documents: their tables are the one truth.
 struct DocumentRecord {
@@ -88,6 +95,7 @@ struct AuditRow {
 struct AuditFilter {
   std::optional<std::string> event{};
   std::optional<std::string> namespace_path{};
+  std::optional<std::string> subtree{};  // a namespace, with all below
   std::optional<std::string> workload{};
   std::optional<std::string> host{};
   std::optional<std::string> verdict{};
@@ -130,6 +138,7 @@ struct TelemetryFilter {
   std::optional<UnixMillis> since_ms;
   std::optional<UnixMillis> until_ms;
   std::vector<std::pair<std::string, std::string>> attributes;  // all must hold
+  std::optional<std::string> subtree{};  // whose attribute agent.namespace is this namespace or below it
   std::optional<std::uint64_t> before_id;
   std::size_t limit = 0;
 };
@@ -144,6 +153,13 @@ struct AgentStatus {
   std::uint64_t active = 0;
   std::string error;
   UnixMillis reported_at_ms = 0;
+};
+
+// How many statuses there are, by what they report.
+struct AgentCounts {
+  std::uint64_t newest = 0;   // active on the revision asked about
+  std::uint64_t older = 0;    // on another one, or none yet
+  std::uint64_t failing = 0;  // with an error, whatever is active
 };
 
 // Where a status stands in the store's order; unambiguous, because no part holds a line break.
@@ -184,6 +200,7 @@ struct RevisionRecord {
   UnixMillis time_ms = 0;
   std::string actor;
   std::string summary;
+  std::size_t changes = 0;  // how many RevisionChanges it has
 };
 struct RevisionChange {
   std::uint64_t revision = 0;

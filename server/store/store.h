@@ -34,8 +34,15 @@ class Reader {
   virtual std::optional<NamespaceRecord> find_namespace(std::string_view path) = 0;
   // Past `after` in the order of paths.
   virtual RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) = 0;
+  // `subtree` and what is below, past `after`.
+  virtual RowPage<NamespaceRecord> namespaces_in(std::string_view subtree, std::string_view after,
+                                                 std::size_t limit) = 0;
   virtual std::vector<NamespaceRecord> descendants(std::string_view path) = 0;  // strictly below, by path
+  virtual std::vector<std::string> descendant_paths(std::string_view path, std::size_t limit) = 0;
   virtual bool has_descendants(std::string_view path) = 0;
+  // The allow entries strictly below `path` that none of `by` covers, expired ones included; by namespace, each
+  // namespace's in its order. O(|by| + found) steps in the index, however many entries there are.
+  virtual std::vector<AllowedEntry> uncovered_below(std::string_view path, const std::vector<HostPattern>& by) = 0;
 
   virtual std::size_t namespace_count() = 0;
 
@@ -49,7 +56,16 @@ class Reader {
   // Of the revisions in [first, last], oldest first, each revision's in the order of their making.
   virtual std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) = 0;
 
-  virtual std::vector<TokenRecord> tokens() = 0;  // by id, revoked ones included
+  // The oldest revision whose changes are recorded; nullopt: none is.
+  virtual std::optional<std::uint64_t> first_recorded_revision() = 0;
+
+  // Namespaces with an entry in their allowed_domains that ends in (after, until], by path.
+  virtual std::vector<std::string> namespaces_with_expired_grants(UnixMillis after_ms, UnixMillis until_ms) = 0;
+  // Until when expired entries were looked at; nullopt: never.
+  virtual std::optional<UnixMillis> expiry_watermark() = 0;
+
+  virtual std::vector<TokenRecord> tokens() = 0;       // by id, revoked ones included
+  virtual std::vector<TokenRecord> user_tokens() = 0;  // those of kind kUser, likewise
   virtual std::optional<TokenRecord> find_token(std::string_view id) = 0;
 
   virtual std::optional<WorkloadRecord> find_workload(std::string_view namespace_path, std::string_view name) = 0;
@@ -60,7 +76,10 @@ class Reader {
   virtual std::optional<AuditRow> last_audit_row() = 0;
   virtual RowPage<AuditRow> audit_rows(const AuditFilter& filter) = 0;         // newest first
   virtual RowPage<TelemetryRow> telemetry(const TelemetryFilter& filter) = 0;  // newest first
-  virtual RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) = 0;
+  // Of workloads in `subtree` and below.
+  virtual RowPage<AgentStatus> agent_statuses(std::string_view subtree, std::string_view after_key,
+                                              std::size_t limit) = 0;
+  virtual AgentCounts count_agents(std::uint64_t revision) = 0;  // O(statuses)
   virtual std::optional<StoredLayer> find_layer(std::string_view hash) = 0;
 };
 
@@ -68,6 +87,9 @@ class Writer : public Reader {
  public:
   // The number of this policy change: one more than the last.
   virtual std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) = 0;
+  // The same, but not below `at_least`: for a database that went back in time, since revisions only rise.
+  virtual std::uint64_t raise_revision(std::uint64_t at_least, UnixMillis now_ms, std::string_view actor,
+                                       std::string_view summary) = 0;
   virtual void touch_egress(std::uint64_t revision) = 0;
   virtual void set_server_mode(Mode mode) = 0;
 
@@ -82,6 +104,8 @@ class Writer : public Reader {
   virtual void put_document(const DocumentRecord& record) = 0;
   virtual bool remove_document(std::string_view kind, std::string_view namespace_path, std::string_view name) = 0;
   virtual void touch_documents(std::uint64_t revision) = 0;
+
+  virtual void set_expiry_watermark(UnixMillis time_ms) = 0;
 
   virtual void add_revision_change(const RevisionChange& change) = 0;
 
@@ -128,7 +152,8 @@ class Store {
  protected:
   // Bounded in time: a read that takes too long (a scan that no index helps) fails with kUnavailable.
   virtual Expected<void> run_read(const std::function<void(Reader&)>& body) = 0;
-  // Commits if `body` returns true.
+  // Commits if `body` returns true. `body` may run on another thread, together with other writes in one commit; this
+  // returns after that commit.
   virtual Expected<void> run_write(const std::function<bool(Writer&)>& body) = 0;
 };
 

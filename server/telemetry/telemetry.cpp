@@ -7,6 +7,7 @@
 #include "server/telemetry/denial_audit.h"
 #include "shared/json/strict_json.h"
 #include "shared/otlp/record.h"
+#include "shared/policy/namespace_path.h"
 
 namespace egress::server {
 namespace {
@@ -46,6 +47,26 @@ void take_decision(Writer& writer, UnixMillis now_ms, const ReceivedRecord& reco
   }
 }
 
+// Whether the sender may say this: a workload speaks for itself alone.
+bool is_of(const ReceivedRecord& record, const Principal& sender) {
+  if (sender.kind != Principal::Kind::kWorkload) return true;
+  const auto says = [&](const char* key, const std::string& expected) {
+    const auto found = record.attributes.find(key);
+    return found != record.attributes.end() && found->second == expected;
+  };
+  return says("agent.namespace", sender.scope) && says("agent.name", sender.workload);
+}
+
+Result<void> check_sender(const Principal& sender, const std::vector<ReceivedRecord>& records) {
+  if (sender.kind != Principal::Kind::kUser) return {};
+  for (const ReceivedRecord& record : records) {
+    const auto named = record.attributes.find("agent.namespace");
+    const std::string path = named == record.attributes.end() ? std::string(kRootNamespace) : named->second;
+    if (auto may_report = require(sender, Role::kOperator, path); !may_report) return may_report;
+  }
+  return {};
+}
+
 struct Shape {
   std::string outer;
   std::string middle;
@@ -79,17 +100,40 @@ std::string render_rows(const Shape& shape, const std::vector<TelemetryRow>& row
 
 }  // namespace
 
-Result<void> Telemetry::ingest(Signal signal, std::string_view json) {
+Result<Telemetry::Rejected> Telemetry::ingest(Signal signal, std::string_view json, const Principal& sender) {
   const auto records = signal == Signal::kLogs ? parse_logs(json) : parse_traces(json);
-  if (!records) return refuse(records.error().code, "invalid_otlp", records.error().message);
+  if (!records) {
+    ++malformed_batches_;
+    return refuse(records.error().code, "invalid_otlp", records.error().message);
+  }
+  if (auto may_report = check_sender(sender, *records); !may_report) return tl::unexpected(may_report.error());
   const UnixMillis now_ms = clock_.now_ms();
-  return store_.write([&](Writer& writer) -> Result<void> {
+  std::uint64_t added = 0;
+  auto done = store_.write([&](Writer& writer) -> Result<Rejected> {
+    Rejected rejected;
     for (const ReceivedRecord& record : *records) {
+      if (!is_of(record, sender)) {
+        ++rejected.count;
+        continue;
+      }
       if (!writer.add_telemetry(make_row(signal, record, now_ms))) continue;
+      ++added;
       if (signal == Signal::kLogs) take_decision(writer, now_ms, record);
     }
-    return {};
+    if (rejected.count > 0) {
+      rejected.reason = "agent.namespace and agent.name are not those of the token: expected " + sender.scope +
+                        " and " + sender.workload;
+    }
+    return rejected;
   });
+  if (!done) {
+    not_stored_ += records->size();
+    return done;
+  }
+  accepted_ += added;
+  duplicates_ += records->size() - added - done->count;
+  not_theirs_ += done->count;
+  return done;
 }
 
 Result<std::string> Telemetry::find(TelemetryFilter filter) {

@@ -15,6 +15,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr std::string_view kFormat = "egress.manifest/1";
+constexpr std::string_view kBindingPurpose = "egress.token-binding/1\n";
 
 std::string_view name_of(StaleAction action) { return action == StaleAction::kDeny ? "deny" : "keep"; }
 
@@ -38,6 +39,9 @@ ordered_json render_content(const Manifest& manifest) {
           {"loopback", egress::name_of(manifest.loopback)},
           {"lookups", egress::name_of(manifest.lookups)},
           {"authenticated", manifest.authenticated},
+          {"labels", manifest.labels},
+          {"target", manifest.target},
+          {"token_binding", manifest.token_binding},
           {"binding_min_s", manifest.binding_min_s},
           {"binding_max_s", manifest.binding_max_s},
           {"binding_default_s", manifest.binding_default_s},
@@ -87,6 +91,20 @@ class FieldReader {
     const auto value = find_value(name);
     if (!value) return refuse(key, "has the unknown value \"" + name + "\""), Enum{};
     return *value;
+  }
+
+  std::map<std::string, std::string> labels(const char* key) {
+    std::map<std::string, std::string> result;
+    const json* value = find(key);
+    if (value == nullptr) return result;
+    bool fits = value->is_object() && value->size() <= kMaxLabels;
+    for (auto item = value->begin(); fits && item != value->end(); ++item) {
+      fits = !item.key().empty() && item.key().size() <= kMaxLabelBytes && item->is_string() &&
+             item->get_ref<const std::string&>().size() <= kMaxLabelBytes;
+      if (fits) result[item.key()] = item->get<std::string>();
+    }
+    if (!fits) refuse(key, "must be an object of at most 64 labels of at most 255 bytes a side");
+    return result;
   }
 
   const json* array(const char* key) {
@@ -149,6 +167,18 @@ Expected<LayerRef> parse_layer_ref(const json& value, const std::string& path) {
   return layer;
 }
 
+// A registered workload has a name and a token; whoever is not registered has nothing but its claims.
+void check_identity(const Manifest& manifest, FieldReader& fields) {
+  if (manifest.authenticated) {
+    if (manifest.workload.empty()) fields.refuse("workload", "must name the authenticated workload");
+    if (!parse_sha256(manifest.token_binding)) fields.refuse("token_binding", "must be 64 hex digits");
+    return;
+  }
+  if (!manifest.labels.empty()) fields.refuse("labels", "must be empty: nobody vouches for them");
+  if (!manifest.target.empty()) fields.refuse("target", "must be empty: nobody vouches for it");
+  if (!manifest.token_binding.empty()) fields.refuse("token_binding", "must be empty: there is no token");
+}
+
 }  // namespace
 
 std::string render_manifest(const Manifest& manifest) {
@@ -174,6 +204,10 @@ Expected<Manifest> parse_manifest(std::string_view text) {
   manifest.loopback = fields.choice<LoopbackMode>("loopback", find_loopback_mode);
   manifest.lookups = fields.choice<LookupMode>("lookups", find_lookup_mode);
   manifest.authenticated = fields.boolean("authenticated");
+  manifest.labels = fields.labels("labels");
+  manifest.target = fields.text("target", kMaxLabelBytes);
+  manifest.token_binding = fields.text("token_binding", 64);
+  check_identity(manifest, fields);
   manifest.binding_min_s = fields.integer("binding_min_s", 1, kTenYearsSeconds);
   manifest.binding_max_s = fields.integer("binding_max_s", manifest.binding_min_s, kTenYearsSeconds);
   manifest.binding_default_s = fields.integer("binding_default_s", manifest.binding_min_s, manifest.binding_max_s);
@@ -196,6 +230,10 @@ Expected<Manifest> parse_manifest(std::string_view text) {
     manifest.stack.push_back(*std::move(layer));
   }
   return manifest;
+}
+
+std::string make_token_binding(std::string_view token_sha256) {
+  return format_sha256(sha256(std::string(kBindingPurpose) + std::string(token_sha256)));
 }
 
 std::string content_tag(const Manifest& manifest) {

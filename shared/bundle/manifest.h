@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,12 @@ struct Manifest {
   Mode mode = Mode::kEnforcement;
   LoopbackMode loopback = LoopbackMode::kPass;
   LookupMode lookups = LookupMode::kResolvable;
+  // Whether a workload's token asked. If so the registration says who the workload is, in all four of name, namespace,
+  // labels and target, and `token_binding` ties the manifest to that token. Else these three are empty.
   bool authenticated = false;
+  std::map<std::string, std::string> labels;
+  std::string target;
+  std::string token_binding;
   std::int64_t binding_min_s = 300;
   std::int64_t binding_max_s = 86'400;
   std::int64_t binding_default_s = 3'600;
@@ -48,6 +54,10 @@ struct Manifest {
 std::string render_manifest(const Manifest& manifest);
 // Strict: unknown or missing fields, wrong types and values out of range are kCorrupt with the field's path.
 Expected<Manifest> parse_manifest(std::string_view json);
+
+// What ties a manifest to a workload's token, so that no other session takes it: 64 hex digits, derived from the
+// SHA-256 of the token's text (itself as 64 hex digits) without telling it.
+std::string make_token_binding(std::string_view token_sha256);
 
 // Identity of a manifest's content for ETags: everything but revision and issued_at.
 std::string content_tag(const Manifest& manifest);

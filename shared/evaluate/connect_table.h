@@ -85,7 +85,13 @@ struct ControlPlaneEndpoint {
   std::uint64_t port = 0;
 };
 
-enum class NoPolicyCause : std::uint8_t { kNone = 0, kUnavailable = 1, kNamespaceUnknown = 2, kStale = 3 };
+enum class NoPolicyCause : std::uint8_t {
+  kNone = 0,
+  kUnavailable = 1,
+  kNamespaceUnknown = 2,
+  kStale = 3,
+  kRefused = 4,  // the server knows better who the workload is, or nothing of its token (any more)
+};
 
 // Offset in bytes from the table's start and number of elements.
 struct TableSpan {

@@ -118,6 +118,10 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Expected<Json> parse_json(std::string_view text, std::size_t max_depth) {
+  // The parser takes a NUL byte for the end of the text, whatever stands behind it.
+  if (text.find('\0') != std::string_view::npos) {
+    return fail(ErrorCode::kInvalidArgument, "not acceptable JSON: it holds a NUL byte");
+  }
   StrictBuilder builder(max_depth);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
     return fail(ErrorCode::kInvalidArgument, "not acceptable JSON: " + builder.problem());

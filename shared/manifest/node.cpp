@@ -7,6 +7,7 @@
 
 #include <istream>
 #include <map>
+#include <optional>
 #include <set>
 #include <streambuf>
 
@@ -49,6 +50,7 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     Node node = make_node(Node::Kind::kScalar, mark);
     node.quoted = tag == "!";
+    if (node.quoted) last_quoted_ = mark;
     if (tag != "!" && tag != "?" && !tag.empty())
       refuse(node.line, node.column, "the tag " + tag + " has no meaning here");
     if (!node.quoted && (value == "~" || value == "null" || value == "Null" || value == "NULL" || value.empty())) {
@@ -71,6 +73,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
   Node take_root() { return std::move(root_); }
+  const std::optional<YAML::Mark>& last_quoted() const { return last_quoted_; }
 
  private:
   struct Anchored {
@@ -149,6 +152,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Anchored> anchors_;
   Node root_;
+  std::optional<YAML::Mark> last_quoted_;
 };
 
 bool is_utf8(std::string_view text, std::size_t& bad) {
@@ -180,6 +184,28 @@ Problem at_byte(std::string_view text, std::size_t byte, std::string message) {
   return {0, line, static_cast<int>(byte - line_start) + 1, {}, std::move(message), {}};
 }
 
+// yaml-cpp takes the end of the text for a missing closing quote. Only the last quoted scalar can miss it.
+bool lacks_closing_quote(std::string_view text, const YAML::Mark& mark) {
+  for (int line = 0; line < mark.line; ++line) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  const auto column = static_cast<std::size_t>(mark.column);
+  if (column >= text.size() || (text[column] != '"' && text[column] != '\'')) return false;  // a block scalar
+  const char quote = text[column];
+  for (std::size_t i = column + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      const bool doubled = quote == '\'' && i + 1 < text.size() && text[i + 1] == quote;
+      if (!doubled) return false;
+      ++i;
+    }
+  }
+  return true;
+}
+
 // The text as a stream, without a copy.
 class TextBuffer : public std::streambuf {
  public:
@@ -207,14 +233,19 @@ ParsedStream parse_stream(std::string_view text) {
     TextBuffer buffer(text);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
+    std::optional<YAML::Mark> last_quoted;
     for (;;) {
       TreeBuilder builder(nodes, aliases);
       if (!parser.HandleNextDocument(builder)) break;
+      if (builder.last_quoted()) last_quoted = builder.last_quoted();
       Node root = builder.take_root();
       if (root.kind == Node::Kind::kNull) continue;
       if (result.documents.size() == kMaxManifestDocuments)
         refuse(root.line, root.column, "more than 10,000 documents");
       result.documents.push_back(std::move(root));
+    }
+    if (last_quoted && lacks_closing_quote(text, *last_quoted)) {
+      refuse(last_quoted->line + 1, last_quoted->column + 1, "not YAML: a quote that nothing closes");
     }
   } catch (const YAML::ParserException& error) {
     result.problems.push_back({0, error.mark.line + 1, error.mark.column + 1, {}, "not YAML: " + error.msg, {}});

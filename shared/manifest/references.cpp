@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "shared/policy/listener_cut.h"
 
@@ -11,7 +13,13 @@ namespace {
 
 class ReferenceCheck {
  public:
-  explicit ReferenceCheck(const std::vector<Document>& documents) : documents_(documents) {}
+  explicit ReferenceCheck(const std::vector<Document>& documents) : documents_(documents) {
+    for (const Document& document : documents_) {
+      if (const auto* gateway = std::get_if<EgressGateway>(&document))
+        gateways_.emplace(identity_of(*gateway), gateway);
+      if (const auto* route = std::get_if<EgressL4Route>(&document)) routes_.emplace(identity_of(*route), route);
+    }
+  }
 
   std::vector<Problem> run() {
     for (std::size_t i = 0; i < documents_.size(); ++i) {
@@ -40,18 +48,22 @@ class ReferenceCheck {
     }
   }
 
+  using Identity = std::pair<std::string_view, std::string_view>;  // namespace and name
+
   template <typename Kind>
-  const Kind* find(std::string_view home, std::string_view name) const {
-    for (const Document& document : documents_) {
-      const auto* kind = std::get_if<Kind>(&document);
-      if (kind != nullptr && kind->head.namespace_path == home && kind->head.name == name) return kind;
-    }
-    return nullptr;
+  static Identity identity_of(const Kind& kind) {
+    return {kind.head.namespace_path, kind.head.name};
+  }
+
+  template <typename Kind>
+  static const Kind* find(const std::map<Identity, const Kind*>& among, std::string_view home, std::string_view name) {
+    const auto found = among.find({home, name});
+    return found == among.end() ? nullptr : found->second;
   }
 
   void check_route(const EgressL4Route& route) {
     for (const ParentRef& parent : route.parents) {
-      const auto* gateway = find<EgressGateway>(parent.namespace_path, parent.gateway);
+      const auto* gateway = find(gateways_, parent.namespace_path, parent.gateway);
       if (gateway == nullptr) {
         add(parent.line, parent.column, parent.path,
             "there is no EgressGateway " + parent.gateway + " in namespace " + parent.namespace_path,
@@ -75,13 +87,15 @@ class ReferenceCheck {
   }
 
   void check_deny_policy(const EgressDenyPolicy& policy) {
-    if (find<EgressL4Route>(policy.head.namespace_path, policy.route) != nullptr) return;
+    if (find(routes_, policy.head.namespace_path, policy.route) != nullptr) return;
     add(policy.line, policy.column, "spec.targetRef",
         "there is no EgressL4Route " + policy.route + " in namespace " + policy.head.namespace_path,
         "the name of a route");
   }
 
   const std::vector<Document>& documents_;
+  std::map<Identity, const EgressGateway*> gateways_;  // of two with one identity the first
+  std::map<Identity, const EgressL4Route*> routes_;
   int number_ = 0;
   std::vector<Problem> problems_;
   std::map<std::tuple<std::string, std::string, std::string, std::string>, int> seen_;

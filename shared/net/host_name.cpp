@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "shared/base/ascii.h"
 #include "shared/base/limits.h"
 
 namespace egress {
@@ -11,8 +12,6 @@ namespace {
 
 // Ample for a name written in U-labels; anything longer cannot be a name of 253 A-label bytes.
 constexpr std::size_t kMaxWrittenNameBytes = 1024;
-
-char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool is_name_byte(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
 

@@ -1,6 +1,7 @@
 #include "shared/policy/assemble.h"
 
 #include <algorithm>
+#include <map>
 
 #include "shared/policy/listener_cut.h"
 #include "shared/policy/namespace_path.h"
@@ -37,22 +38,61 @@ Layer make_mirrord_layer(const MirrordPolicy& policy) {
   return layer;
 }
 
-// The deny policy that inverts a route, if one does.
-const EgressDenyPolicy* find_inversion(const std::vector<Document>& documents, const EgressL4Route& route) {
-  for (const EgressDenyPolicy* policy : all_of<EgressDenyPolicy>(documents)) {
-    if (policy->head.namespace_path == route.head.namespace_path && policy->route == route.head.name) return policy;
+// Which documents speak of which, so that each is found without reading all others.
+class GatewayDocuments {
+ public:
+  using Identity = std::pair<std::string_view, std::string_view>;  // namespace and name
+  struct Attachment {
+    const EgressL4Route* route = nullptr;
+    const ParentRef* parent = nullptr;
+  };
+
+  explicit GatewayDocuments(const std::vector<Document>& documents) {
+    for (const auto* gateway : all_of<EgressGateway>(documents))
+      gateways_[gateway->head.namespace_path].push_back(gateway);
+    for (const auto* route : all_of<EgressL4Route>(documents)) {
+      for (const ParentRef& parent : route->parents) {
+        attachments_[{parent.namespace_path, parent.gateway}].push_back({route, &parent});
+      }
+    }
+    for (const auto* policy : all_of<EgressDenyPolicy>(documents)) {
+      inversions_.emplace(Identity{policy->head.namespace_path, policy->route}, policy);  // the first
+    }
   }
-  return nullptr;
-}
+
+  // All in the order of the documents.
+  const std::vector<const EgressGateway*>& gateways_in(std::string_view home) const { return find(gateways_, home); }
+  const std::vector<Attachment>& attached_to(const EgressGateway& gateway) const {
+    return find(attachments_, Identity{gateway.head.namespace_path, gateway.head.name});
+  }
+
+  // The deny policy that inverts a route, if one does.
+  const EgressDenyPolicy* find_inversion(const EgressL4Route& route) const {
+    const auto found = inversions_.find({route.head.namespace_path, route.head.name});
+    return found == inversions_.end() ? nullptr : found->second;
+  }
+
+ private:
+  template <typename Key, typename Value>
+  static const std::vector<Value>& find(const std::map<Key, std::vector<Value>>& lists, const Key& key) {
+    static const std::vector<Value> kNone;
+    const auto found = lists.find(key);
+    return found == lists.end() ? kNone : found->second;
+  }
+
+  std::map<std::string_view, std::vector<const EgressGateway*>> gateways_;
+  std::map<Identity, std::vector<Attachment>> attachments_;
+  std::map<Identity, const EgressDenyPolicy*> inversions_;
+};
 
 bool speaks_http(const std::vector<const Listener*>& listeners) {
   return std::any_of(listeners.begin(), listeners.end(),
                      [](const Listener* listener) { return listener->protocol == ListenerProtocol::kHttp; });
 }
 
-void add_route(const std::vector<Document>& documents, const EgressL4Route& route, const ParentRef& parent,
+void add_route(const GatewayDocuments& documents, const EgressL4Route& route, const ParentRef& parent,
                const EgressGateway& gateway, AssembledLayers& result, Layer& layer) {
-  const EgressDenyPolicy* inversion = find_inversion(documents, route);
+  const EgressDenyPolicy* inversion = documents.find_inversion(route);
   const auto listeners = attached_listeners(gateway, parent);
   for (const Rule& match : route.matches) {
     auto rule = cut_to_listeners(match, listeners);
@@ -67,23 +107,16 @@ void add_route(const std::vector<Document>& documents, const EgressL4Route& rout
   }
 }
 
-void add_gateway_layer(const std::vector<Document>& documents, std::string_view home, AssembledLayers& result) {
-  std::vector<const EgressGateway*> gateways;
-  for (const EgressGateway* gateway : all_of<EgressGateway>(documents)) {
-    if (gateway->head.namespace_path == home) gateways.push_back(gateway);
-  }
+void add_gateway_layer(const GatewayDocuments& documents, std::string_view home, AssembledLayers& result) {
+  const auto& gateways = documents.gateways_in(home);
   if (gateways.empty()) return;
   Layer layer;
   layer.id = "gateway:" + std::string(home);
   const bool open = std::all_of(gateways.begin(), gateways.end(), [](const EgressGateway* g) { return g->allow_all; });
   layer.unmatched = open ? Vote::kAllow : Vote::kDeny;
   for (const EgressGateway* gateway : gateways) {
-    for (const EgressL4Route* route : all_of<EgressL4Route>(documents)) {
-      for (const ParentRef& parent : route->parents) {
-        if (parent.gateway == gateway->head.name && parent.namespace_path == home) {
-          add_route(documents, *route, parent, *gateway, result, layer);
-        }
-      }
+    for (const auto& [route, parent] : documents.attached_to(*gateway)) {
+      add_route(documents, *route, *parent, *gateway, result, layer);
     }
   }
   result.layers.push_back(std::move(layer));
@@ -129,7 +162,8 @@ AssembledLayers assemble_policy_layers(const std::vector<Document>& documents, s
     const bool applies = home.empty() || std::find(path.begin(), path.end(), home) != path.end();
     if (applies) result.layers.push_back(make_mirrord_layer(*policy));
   }
-  for (const std::string_view home : path) add_gateway_layer(documents, home, result);
+  const GatewayDocuments gateways(documents);
+  for (const std::string_view home : path) add_gateway_layer(gateways, home, result);
   return result;
 }
 

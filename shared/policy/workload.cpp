@@ -2,9 +2,29 @@
 
 #include <algorithm>
 
+#include "shared/base/ascii.h"
 #include "shared/base/limits.h"
 
 namespace egress {
+namespace {
+
+bool is_label_side(std::string_view text, std::string_view forbidden) {
+  return text.size() <= kMaxLabelBytes && text.find_first_of(forbidden) == std::string_view::npos &&
+         !has_control_characters(text);
+}
+
+}  // namespace
+
+bool is_workload_name(std::string_view text) { return !text.empty() && is_workload_target(text); }
+
+bool is_workload_target(std::string_view text) {
+  return text.size() <= kMaxWorkloadNameBytes && !has_control_characters(text) &&
+         text.find(' ') == std::string_view::npos;
+}
+
+bool is_label(std::string_view key, std::string_view value) {
+  return !key.empty() && is_label_side(key, "=,") && is_label_side(value, ",");
+}
 
 Expected<std::map<std::string, std::string>> parse_labels(std::string_view text) {
   std::map<std::string, std::string> labels;

@@ -15,7 +15,7 @@ Expected<Request> decode_request(std::span<const std::byte> bytes) {
   if (header.magic != kProtocolMagic) return bad("not an egress request");
   if (header.version != kProtocolVersion) return bad("another protocol version");
   if (header.kind < static_cast<std::uint16_t>(RequestKind::kHello) ||
-      header.kind > static_cast<std::uint16_t>(RequestKind::kPolicy)) {
+      header.kind > static_cast<std::uint16_t>(RequestKind::kLaunch)) {
     return bad("unknown kind");
   }
   Request request;

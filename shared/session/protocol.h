@@ -6,6 +6,7 @@
 //   lookup  a name about to be resolved -> query these names / use these addresses
 //   bind    a name was resolved to these addresses -> they are in the arena now
 //   status  -> one descriptor of a memfd that holds JSON
+//   launch  this process becomes a command: it and its descendants are in the session of these fields -> its namespace
 //   policy  a policy file for processes without a server, in a sealed memfd (SCM_RIGHTS) -> its name for EGRESS_SERVER
 #pragma once
 
@@ -30,7 +31,7 @@ inline constexpr std::size_t kMaxFieldBytes = 32 * 1024;
 inline constexpr std::size_t kMaxLookupQueries = 16;
 inline constexpr std::size_t kMaxLookupAddresses = 256;
 
-enum class RequestKind : std::uint16_t { kHello = 1, kLookup = 2, kBind = 3, kStatus = 4, kPolicy = 5 };
+enum class RequestKind : std::uint16_t { kHello = 1, kLookup = 2, kBind = 3, kStatus = 4, kPolicy = 5, kLaunch = 6 };
 
 // What a session is made of. For a bare preload each is the process's EGRESS_* variable, "" if unset.
 enum class HelloField : std::size_t {
@@ -67,6 +68,7 @@ enum class ReplyStatus : std::uint16_t {
 
 // kHello: followed by `text_bytes` of text (not terminated): a line for a person when there is no policy, else nothing.
 // kPolicy: followed by `text_bytes` of text: the policy's name.
+// kLaunch: followed by `text_bytes` of text: the session's namespace, empty if only its token tells.
 // kLookup: followed by `query_count` names, each terminated by NUL (text_bytes in all), then, at the next multiple of
 // 8, by `address_count` Addresses.
 struct ReplyHeader {
@@ -78,7 +80,8 @@ struct ReplyHeader {
   std::uint16_t query_count = 0;    // kLookup: absolute names to look up, in order, until one has addresses
   std::uint16_t address_count = 0;  // kLookup: the answer if there are no queries, or if all of them fail
   std::uint8_t no_policy = 0;       // kHello: NoPolicyCause
-  std::uint8_t reserved[7] = {};
+  std::uint8_t nested = 0;          // kLaunch: 1 if it is in the tree of another launch, whose session stays
+  std::uint8_t reserved[6] = {};
 };
 static_assert(sizeof(ReplyHeader) == 32);
 

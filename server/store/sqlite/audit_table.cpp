@@ -1,4 +1,5 @@
 #include "server/store/sqlite/page_filler.h"
+#include "server/store/sqlite/path_range.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
@@ -52,16 +53,20 @@ RowPage<AuditRow> SqliteTransaction::audit_rows(const AuditFilter& filter) {
       {filter.host, "host = ?"},   {filter.verdict, "verdict = ?"},          {filter.layer, "layer = ?"},
   };
   for (const auto& [value, condition] : equalities) add(value.has_value(), condition);
+  add(filter.subtree.has_value(), "(namespace = ? OR (namespace >= ? AND namespace < ?))");
   add(filter.since_ms.has_value(), "time_ms >= ?");
   add(filter.until_ms.has_value(), "time_ms < ?");
   add(filter.before_seq.has_value(), "seq < ?");
   add(filter.text.has_value(), "(subject LIKE ? ESCAPE '\\' OR detail LIKE ? ESCAPE '\\')");
 
+  // Bound texts must outlive the query.
+  const PathRange range = range_below(filter.subtree.value_or(std::string(kRootNamespace)));
   const std::string like = filter.text ? like_pattern(*filter.text) : std::string();
   Query query(connection_, std::string(kColumns) + where + " ORDER BY seq DESC LIMIT ?");
   for (const auto& [value, condition] : equalities) {
     if (value) query.bind(*value);
   }
+  if (filter.subtree) query.bind(*filter.subtree).bind(range.first).bind(range.end);
   if (filter.since_ms) query.bind(*filter.since_ms);
   if (filter.until_ms) query.bind(*filter.until_ms);
   if (filter.before_seq) query.bind(*filter.before_seq);

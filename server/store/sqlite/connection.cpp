@@ -8,6 +8,9 @@ namespace {
 // Another process may hold the file for a moment (a backup); longer than this is reported.
 constexpr int kBusyTimeoutMs = 5000;
 
+// A log that grew beyond this while a long read held it is cut once it was moved into the file.
+constexpr int kLogBytesKept = 64 << 20;
+
 // How often a running query looks at the clock, in instructions of SQLite's virtual machine: well under a millisecond.
 constexpr int kDeadlineInstructions = 10'000;
 
@@ -46,7 +49,9 @@ Expected<std::unique_ptr<Connection>> Connection::open(const std::string& path, 
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
   std::string pragmas = "PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384;";
-  if (access == Access::kReadWrite) pragmas = "PRAGMA journal_mode=WAL;" + pragmas;
+  if (access == Access::kReadWrite) {
+    pragmas = "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=" + std::to_string(kLogBytesKept) + ";" + pragmas;
+  }
   if (auto done = connection->execute(pragmas); !done) return tl::unexpected(done.error());
   return connection;
 }

@@ -1,4 +1,5 @@
 #include "server/store/sqlite/page_filler.h"
+#include "server/store/sqlite/path_range.h"
 #include "server/store/sqlite/transaction.h"
 
 namespace egress::server {
@@ -9,11 +10,13 @@ constexpr std::int64_t kMaxAgentStatuses = 100'000;
 
 }  // namespace
 
-RowPage<AgentStatus> SqliteTransaction::agent_statuses(std::string_view after_key, std::size_t limit) {
+RowPage<AgentStatus> SqliteTransaction::agent_statuses(std::string_view subtree, std::string_view after_key,
+                                                       std::size_t limit) {
+  const PathRange range = range_below(subtree);
   Query query(connection_,
               "SELECT agent_id, namespace, workload, host, offered, active, error, reported_at_ms FROM agent_statuses "
-              "WHERE key > ? ORDER BY key LIMIT ?");
-  query.bind(after_key).bind(static_cast<std::int64_t>(limit + 1));
+              "WHERE key > ? AND (namespace = ? OR (namespace >= ? AND namespace < ?)) ORDER BY key LIMIT ?");
+  query.bind(after_key).bind(subtree).bind(range.first).bind(range.end).bind(static_cast<std::int64_t>(limit + 1));
   PageFiller<AgentStatus> page(limit);
   while (query.step()) {
     AgentStatus status;
@@ -29,6 +32,20 @@ RowPage<AgentStatus> SqliteTransaction::agent_statuses(std::string_view after_ke
     if (!page.add(std::move(status), size)) break;
   }
   return page.take();
+}
+
+AgentCounts SqliteTransaction::count_agents(std::uint64_t revision) {
+  Query query(connection_,
+              "SELECT count(*) FILTER (WHERE error = '' AND active >= ?1), "
+              "count(*) FILTER (WHERE error = '' AND active < ?1), count(*) FILTER (WHERE error <> '') "
+              "FROM agent_statuses");
+  query.bind(revision);
+  AgentCounts counts;
+  if (!query.step()) return counts;
+  counts.newest = query.unsigned_integer();
+  counts.older = query.unsigned_integer();
+  counts.failing = query.unsigned_integer();
+  return counts;
 }
 
 void SqliteTransaction::put_agent_status(const AgentStatus& status) {

@@ -2,13 +2,22 @@
 
 #include <array>
 
+#include "server/store/sqlite/transaction.h"
+
 namespace egress::server {
 namespace {
+
+Expected<void> index_stored_entries(Connection& connection);
+
+struct Step {
+  const char* sql;
+  Expected<void> (*fill)(Connection&) = nullptr;  // what SQL alone cannot derive, in the same transaction
+};
 
 // Step n takes a database from version n to n + 1. Released steps are never edited.
 constexpr std::array kSteps{
     // 1: policy, audit, telemetry, distribution.
-    R"sql(
+    Step{R"sql(
 CREATE TABLE settings (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -123,9 +132,9 @@ CREATE TABLE layers (
   bytes         BLOB NOT NULL,
   created_at_ms INTEGER NOT NULL
 ) STRICT;
-)sql",
+)sql"},
     // 2: policy documents.
-    R"sql(
+    Step{R"sql(
 CREATE TABLE documents (
   kind          TEXT NOT NULL,
   namespace     TEXT NOT NULL,
@@ -139,9 +148,9 @@ CREATE TABLE documents (
   PRIMARY KEY (kind, namespace, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX documents_by_namespace ON documents (namespace);
-)sql",
+)sql"},
     // 3: access, workloads, what each revision changed.
-    R"sql(
+    Step{R"sql(
 CREATE TABLE tokens (
   id            TEXT PRIMARY KEY,
   kind          INTEGER NOT NULL CHECK (kind IN (0, 1)),
@@ -184,8 +193,51 @@ CREATE TABLE revision_changes (
   after    TEXT,
   PRIMARY KEY (revision, position)
 ) STRICT, WITHOUT ROWID;
+)sql"},
+    // 4: allow entries by ancestor and search key.
+    Step{R"sql(
+CREATE TABLE allowed_below (
+  ancestor      TEXT NOT NULL,
+  search_key    TEXT NOT NULL,
+  namespace     TEXT NOT NULL,
+  position      INTEGER NOT NULL,
+  expires_at_ms INTEGER,
+  PRIMARY KEY (ancestor, search_key, namespace, position)
+) STRICT, WITHOUT ROWID;
 )sql",
+         index_stored_entries},
+    // 5: entries of namespaces that end, in the order of their ends.
+    Step{R"sql(
+CREATE INDEX namespace_domains_by_expiry ON namespace_domains (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+)sql"},
 };
+
+Expected<void> index_stored_entries(Connection& connection) {
+  SqliteTransaction transaction(connection);
+  Query query(connection, "SELECT namespace, position, pattern, expires_at_ms FROM namespace_domains WHERE action = ?");
+  query.bind(static_cast<std::int64_t>(Action::kAllow));
+  while (query.step()) {
+    const std::string path = query.text();
+    const std::int64_t position = query.integer();
+    const std::string pattern = query.text();
+    auto parsed = parse_host_pattern(pattern);
+    if (!parsed) {
+      return fail(ErrorCode::kCorrupt, "namespace " + path + " allows \"" + pattern + "\", which is no host pattern");
+    }
+    transaction.index_allowed(path, position, {std::move(parsed->pattern), {}, query.optional_integer()});
+  }
+  if (connection.failure()) return tl::unexpected(*connection.failure());
+  return {};
+}
+
+Expected<void> take_step(Connection& connection, int step) {
+  const Step& taken = kSteps[static_cast<std::size_t>(step)];
+  if (auto done = connection.execute(std::string("BEGIN IMMEDIATE;") + taken.sql); !done) return done;
+  if (taken.fill != nullptr) {
+    if (auto done = taken.fill(connection); !done) return done;
+  }
+  return connection.execute("PRAGMA user_version=" + std::to_string(step + 1) + "; COMMIT;");
+}
 
 Expected<int> read_version(Connection& connection) {
   Query query(connection, "PRAGMA user_version");
@@ -194,22 +246,32 @@ Expected<int> read_version(Connection& connection) {
   return found ? static_cast<int>(query.integer()) : 0;
 }
 
-}  // namespace
-
-int schema_version() { return static_cast<int>(kSteps.size()); }
-
-Expected<void> migrate(Connection& connection, int target) {
-  const auto version = read_version(connection);
-  if (!version) return tl::unexpected(version.error());
-  if (*version < 0 || *version > schema_version()) {
+Expected<int> read_known_version(Connection& connection) {
+  auto version = read_version(connection);
+  if (version && (*version < 0 || *version > schema_version())) {
     return fail(ErrorCode::kCorrupt, "the database has schema " + std::to_string(*version) +
                                          ", this program knows schemas up to " + std::to_string(schema_version()) +
                                          ": run a newer egress-server");
   }
+  return version;
+}
+
+}  // namespace
+
+int schema_version() { return static_cast<int>(kSteps.size()); }
+
+Expected<void> check_schema(Connection& connection) {
+  const auto version = read_known_version(connection);
+  if (!version) return tl::unexpected(version.error());
+  if (*version == 0) return fail(ErrorCode::kCorrupt, "this is no database of an egress-server");
+  return {};
+}
+
+Expected<void> migrate(Connection& connection, int target) {
+  const auto version = read_known_version(connection);
+  if (!version) return tl::unexpected(version.error());
   for (int step = *version; step < target; ++step) {
-    const std::string sql = std::string("BEGIN IMMEDIATE;") + kSteps[static_cast<std::size_t>(step)] +
-                            "PRAGMA user_version=" + std::to_string(step + 1) + "; COMMIT;";
-    if (auto done = connection.execute(sql); !done) {
+    if (auto done = take_step(connection, step); !done) {
       (void)connection.execute("ROLLBACK");  // fails if the transaction is gone already; `done` is what counts
       return fail(done.error().code, "schema step " + std::to_string(step + 1) + ": " + done.error().message);
     }

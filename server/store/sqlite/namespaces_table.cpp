@@ -34,26 +34,6 @@ std::size_t size_of(const NamespaceRecord& record) {
 
 }  // namespace
 
-void SqliteTransaction::read_domains(NamespaceRecord& record, bool allowed_defined) {
-  if (allowed_defined) record.allowed.emplace();
-  Query query(connection_,
-              "SELECT action, pattern, reason, expires_at_ms FROM namespace_domains WHERE namespace = ? "
-              "ORDER BY action, position");
-  query.bind(record.path);
-  while (query.step()) {
-    const auto action = static_cast<Action>(query.integer());
-    DomainEntry entry;
-    entry.pattern = read_pattern(query.text());
-    entry.reason = query.text();
-    entry.expires_at_ms = query.optional_integer();
-    if (action == Action::kDeny) {
-      record.blocked.push_back(std::move(entry));
-    } else if (record.allowed) {
-      record.allowed->push_back(std::move(entry));
-    }
-  }
-}
-
 NamespaceRecord SqliteTransaction::read_namespace(Query& query) {
   NamespaceRecord record;
   record.path = query.text();
@@ -66,7 +46,12 @@ NamespaceRecord SqliteTransaction::read_namespace(Query& query) {
   record.created_at_ms = query.integer();
   record.updated_at_ms = query.integer();
   record.revision = query.unsigned_integer();
-  read_domains(record, allowed_defined);
+  if (allowed_defined) record.allowed.emplace();
+  for (PlacedEntry& placed : read_list(record.path, Action::kDeny)) record.blocked.push_back(std::move(placed.entry));
+  if (!allowed_defined) return record;
+  for (PlacedEntry& placed : read_list(record.path, Action::kAllow)) {
+    record.allowed->push_back(std::move(placed.entry));
+  }
   return record;
 }
 
@@ -89,6 +74,21 @@ RowPage<NamespaceRecord> SqliteTransaction::namespaces(std::string_view after, s
   return page.take();
 }
 
+RowPage<NamespaceRecord> SqliteTransaction::namespaces_in(std::string_view subtree, std::string_view after,
+                                                          std::size_t limit) {
+  const PathRange range = range_below(subtree);
+  Query query(connection_, std::string(kColumns) +
+                               " WHERE path > ? AND (path = ? OR (path >= ? AND path < ?)) ORDER BY path LIMIT ?");
+  query.bind(after).bind(subtree).bind(range.first).bind(range.end).bind(static_cast<std::int64_t>(limit + 1));
+  PageFiller<NamespaceRecord> page(limit);
+  while (query.step()) {
+    NamespaceRecord record = read_namespace(query);
+    const std::size_t size = size_of(record);
+    if (!page.add(std::move(record), size)) break;
+  }
+  return page.take();
+}
+
 std::vector<NamespaceRecord> SqliteTransaction::descendants(std::string_view path) {
   const PathRange range = range_below(path);
   Query query(connection_, std::string(kColumns) + " WHERE path >= ? AND path < ? ORDER BY path");
@@ -96,6 +96,15 @@ std::vector<NamespaceRecord> SqliteTransaction::descendants(std::string_view pat
   std::vector<NamespaceRecord> records;
   while (query.step()) records.push_back(read_namespace(query));
   return records;
+}
+
+std::vector<std::string> SqliteTransaction::descendant_paths(std::string_view path, std::size_t limit) {
+  const PathRange range = range_below(path);
+  Query query(connection_, "SELECT path FROM namespaces WHERE path >= ? AND path < ? ORDER BY path LIMIT ?");
+  query.bind(range.first).bind(range.end).bind(static_cast<std::int64_t>(limit));
+  std::vector<std::string> paths;
+  while (query.step()) paths.push_back(query.text());
+  return paths;
 }
 
 bool SqliteTransaction::has_descendants(std::string_view path) {
@@ -110,19 +119,15 @@ std::size_t SqliteTransaction::namespace_count() {
   return query.step() ? static_cast<std::size_t>(query.unsigned_integer()) : 0;
 }
 
-void SqliteTransaction::put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries) {
-  std::int64_t position = 0;
-  for (const DomainEntry& entry : entries) {
-    const std::string pattern = format_host_pattern(entry.pattern);
-    Query(connection_, "INSERT INTO namespace_domains VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(path)
-        .bind(static_cast<std::int64_t>(action))
-        .bind(position++)
-        .bind(pattern)
-        .bind(entry.reason)
-        .bind(entry.expires_at_ms)
-        .run();
-  }
+std::vector<std::string> SqliteTransaction::namespaces_with_expired_grants(UnixMillis after_ms, UnixMillis until_ms) {
+  // "IS NOT NULL" lets the partial index serve.
+  Query query(connection_,
+              "SELECT DISTINCT namespace FROM namespace_domains WHERE expires_at_ms IS NOT NULL AND expires_at_ms > ? "
+              "AND expires_at_ms <= ? AND action = ? ORDER BY namespace");
+  query.bind(after_ms).bind(until_ms).bind(static_cast<std::int64_t>(Action::kAllow));
+  std::vector<std::string> paths;
+  while (query.step()) paths.push_back(query.text());
+  return paths;
 }
 
 void SqliteTransaction::put_namespace(const NamespaceRecord& record) {
@@ -142,12 +147,12 @@ void SqliteTransaction::put_namespace(const NamespaceRecord& record) {
       .bind(record.updated_at_ms)
       .bind(record.revision)
       .run();
-  Query(connection_, "DELETE FROM namespace_domains WHERE namespace = ?").bind(record.path).run();
-  if (record.allowed) put_domains(record.path, Action::kAllow, *record.allowed);
-  put_domains(record.path, Action::kDeny, record.blocked);
+  put_list(record.path, Action::kAllow, record.allowed.value_or(std::vector<DomainEntry>()));
+  put_list(record.path, Action::kDeny, record.blocked);
 }
 
 bool SqliteTransaction::remove_namespace(std::string_view path) {
+  put_list(std::string(path), Action::kAllow, {});  // and what is indexed of it; the blocked go with the row
   Query query(connection_, "DELETE FROM namespaces WHERE path = ?");
   query.bind(path).run();
   return sqlite3_changes(connection_.handle()) > 0;

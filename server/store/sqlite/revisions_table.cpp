@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "server/store/sqlite/page_filler.h"
@@ -9,6 +10,11 @@ namespace {
 constexpr std::string_view kModeKey = "mode";
 constexpr std::string_view kEgressRevisionKey = "egress_revision";
 constexpr std::string_view kDocumentsRevisionKey = "documents_revision";
+constexpr std::string_view kExpiryWatermarkKey = "expiry_watermark_ms";
+
+constexpr std::string_view kColumns =
+    "SELECT number, time_ms, actor, summary, (SELECT count(*) FROM revision_changes WHERE revision = number) FROM "
+    "revisions";
 
 RevisionRecord read_revision(Query& query) {
   RevisionRecord record;
@@ -16,6 +22,7 @@ RevisionRecord read_revision(Query& query) {
   record.time_ms = query.integer();
   record.actor = query.text();
   record.summary = query.text();
+  record.changes = static_cast<std::size_t>(query.unsigned_integer());
   return record;
 }
 
@@ -40,18 +47,18 @@ std::uint64_t SqliteTransaction::revision() {
   return query.step() ? query.unsigned_integer() : 0;
 }
 
-std::uint64_t SqliteTransaction::find_revision_setting(std::string_view key) {
+std::optional<std::uint64_t> SqliteTransaction::find_number_setting(std::string_view key) {
   const auto text = find_setting(key);
-  if (!text) return 0;
+  if (!text) return std::nullopt;
   std::uint64_t number = 0;
   const auto [end, code] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (code != std::errc{} || end != text->data() + text->size()) connection_.set_failure(SQLITE_CORRUPT);
   return number;
 }
 
-std::uint64_t SqliteTransaction::egress_revision() { return find_revision_setting(kEgressRevisionKey); }
+std::uint64_t SqliteTransaction::egress_revision() { return find_number_setting(kEgressRevisionKey).value_or(0); }
 
-std::uint64_t SqliteTransaction::documents_revision() { return find_revision_setting(kDocumentsRevisionKey); }
+std::uint64_t SqliteTransaction::documents_revision() { return find_number_setting(kDocumentsRevisionKey).value_or(0); }
 
 std::optional<Mode> SqliteTransaction::server_mode() {
   const auto text = find_setting(kModeKey);
@@ -62,7 +69,12 @@ std::optional<Mode> SqliteTransaction::server_mode() {
 }
 
 std::uint64_t SqliteTransaction::bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) {
-  const std::uint64_t number = revision() + 1;
+  return raise_revision(0, now_ms, actor, summary);
+}
+
+std::uint64_t SqliteTransaction::raise_revision(std::uint64_t at_least, UnixMillis now_ms, std::string_view actor,
+                                                std::string_view summary) {
+  const std::uint64_t number = std::max(revision() + 1, at_least);
   Query(connection_, "INSERT INTO revisions VALUES (?, ?, ?, ?)")
       .bind(number)
       .bind(now_ms)
@@ -81,16 +93,14 @@ void SqliteTransaction::touch_documents(std::uint64_t revision) {
 }
 
 std::optional<RevisionRecord> SqliteTransaction::find_revision(std::uint64_t number) {
-  Query query(connection_, "SELECT number, time_ms, actor, summary FROM revisions WHERE number = ?");
+  Query query(connection_, std::string(kColumns) + " WHERE number = ?");
   query.bind(number);
   if (!query.step()) return std::nullopt;
   return read_revision(query);
 }
 
 RowPage<RevisionRecord> SqliteTransaction::revisions(std::optional<std::uint64_t> before, std::size_t limit) {
-  Query query(connection_,
-              "SELECT number, time_ms, actor, summary FROM revisions WHERE ?1 IS NULL OR number < ?1 "
-              "ORDER BY number DESC LIMIT ?2");
+  Query query(connection_, std::string(kColumns) + " WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2");
   std::optional<std::int64_t> bound;
   if (before) bound = static_cast<std::int64_t>(*before);
   query.bind(bound).bind(static_cast<std::int64_t>(limit + 1));
@@ -119,6 +129,24 @@ std::vector<RevisionChange> SqliteTransaction::revision_changes(std::uint64_t fi
     changes.push_back(std::move(change));
   }
   return changes;
+}
+
+std::optional<std::uint64_t> SqliteTransaction::first_recorded_revision() {
+  Query query(connection_, "SELECT min(revision) FROM revision_changes");
+  if (!query.step()) return std::nullopt;
+  const auto number = query.optional_integer();
+  if (!number) return std::nullopt;
+  return static_cast<std::uint64_t>(*number);
+}
+
+std::optional<UnixMillis> SqliteTransaction::expiry_watermark() {
+  const auto number = find_number_setting(kExpiryWatermarkKey);
+  if (!number) return std::nullopt;
+  return static_cast<UnixMillis>(*number);
+}
+
+void SqliteTransaction::set_expiry_watermark(UnixMillis time_ms) {
+  put_setting(kExpiryWatermarkKey, std::to_string(time_ms));
 }
 
 void SqliteTransaction::add_revision_change(const RevisionChange& change) {

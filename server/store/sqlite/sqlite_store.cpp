@@ -6,20 +6,18 @@
 namespace egress::server {
 namespace {
 
-// Ends the transaction on every way out that did not commit, exceptions (out of memory) included.
+// Ends a read's transaction on every way out, exceptions (out of memory) included.
 class Rollback {
  public:
   explicit Rollback(Connection& connection) : connection_(connection) {}
   ~Rollback() {
-    if (armed_ && sqlite3_get_autocommit(connection_.handle()) == 0) (void)connection_.execute("ROLLBACK");
+    if (sqlite3_get_autocommit(connection_.handle()) == 0) (void)connection_.execute("ROLLBACK");
   }
   Rollback(const Rollback&) = delete;
   Rollback& operator=(const Rollback&) = delete;
-  void disarm() { armed_ = false; }
 
  private:
   Connection& connection_;
-  bool armed_ = true;
 };
 
 }  // namespace
@@ -67,18 +65,6 @@ Expected<void> SqliteStore::run_read(const std::function<void(Reader&)>& body) {
   return {};
 }
 
-Expected<void> SqliteStore::run_write(const std::function<bool(Writer&)>& body) {
-  const std::lock_guard lock(write_mutex_);
-  writer_->clear_failure();
-  if (auto begun = writer_->execute("BEGIN IMMEDIATE"); !begun) return begun;
-  Rollback rollback(*writer_);
-  SqliteTransaction transaction(*writer_);
-  const bool commit = body(transaction);
-  if (writer_->failure()) return tl::unexpected(*writer_->failure());
-  if (!commit || transaction.discarded()) return {};
-  if (auto committed = writer_->execute("COMMIT"); !committed) return committed;
-  rollback.disarm();
-  return {};
-}
+Expected<void> SqliteStore::run_write(const std::function<bool(Writer&)>& body) { return writer_.run(body); }
 
 }  // namespace egress::server

@@ -1,4 +1,4 @@
-// The embedded store: one SQLite file in WAL. One writing connection behind a mutex, a few reading ones; each read runs
+// The embedded store: one SQLite file in WAL. One thread writes (write_thread.h), a few connections read; each read runs
 // on one snapshot and never waits for the writer. Blocks: not for I/O threads.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/store/sqlite/connection.h"
+#include "server/store/sqlite/write_thread.h"
 #include "server/store/store.h"
 
 namespace egress::server {
@@ -33,8 +34,7 @@ class SqliteStore final : public Store {
 
   const std::chrono::milliseconds read_limit_;
 
-  std::mutex write_mutex_;
-  std::unique_ptr<Connection> writer_;
+  WriteThread writer_;  // outlives the readers: the last connection moves the log into the file, which takes a writer
   std::mutex readers_mutex_;
   std::condition_variable reader_returned_;
   std::vector<std::unique_ptr<Connection>> idle_readers_;

@@ -14,6 +14,13 @@ RowPage<TelemetryRow> SqliteTransaction::telemetry(const TelemetryFilter& filter
     where += " AND instr(attributes, ?) > 0";
     needles.push_back(kAttributeMark + key + kValueMark + value + kAttributeMark);
   }
+  if (filter.subtree) {
+    // The namespace itself, or the beginning of a path below it.
+    where += " AND (instr(attributes, ?) > 0 OR instr(attributes, ?) > 0)";
+    const std::string start = std::string(1, kAttributeMark) + "agent.namespace" + kValueMark + *filter.subtree;
+    needles.push_back(start + kAttributeMark);
+    needles.push_back(start + "/");
+  }
   Query query(connection_,
               "SELECT id, event_id, event_name, time_ms, resource, scope, record, attributes FROM telemetry" + where +
                   " ORDER BY id DESC LIMIT ?");

@@ -31,6 +31,14 @@ std::vector<TokenRecord> SqliteTransaction::tokens() {
   return records;
 }
 
+std::vector<TokenRecord> SqliteTransaction::user_tokens() {
+  Query query(connection_, std::string(kColumns) + " WHERE kind = ? ORDER BY id");
+  query.bind(static_cast<std::int64_t>(TokenKind::kUser));
+  std::vector<TokenRecord> records;
+  while (query.step()) records.push_back(read_token(query));
+  return records;
+}
+
 std::optional<TokenRecord> SqliteTransaction::find_token(std::string_view id) {
   Query query(connection_, std::string(kColumns) + " WHERE id = ?");
   query.bind(id);

@@ -18,6 +18,8 @@ class SqliteTransaction final : public Writer {
   std::uint64_t egress_revision() override;
   std::optional<Mode> server_mode() override;
   std::uint64_t bump_revision(UnixMillis now_ms, std::string_view actor, std::string_view summary) override;
+  std::uint64_t raise_revision(std::uint64_t at_least, UnixMillis now_ms, std::string_view actor,
+                               std::string_view summary) override;
   std::uint64_t documents_revision() override;
   void touch_egress(std::uint64_t revision) override;
   void touch_documents(std::uint64_t revision) override;
@@ -25,10 +27,14 @@ class SqliteTransaction final : public Writer {
   std::optional<RevisionRecord> find_revision(std::uint64_t number) override;
   RowPage<RevisionRecord> revisions(std::optional<std::uint64_t> before, std::size_t limit) override;
   std::vector<RevisionChange> revision_changes(std::uint64_t first, std::uint64_t last) override;
+  std::optional<std::uint64_t> first_recorded_revision() override;
   void add_revision_change(const RevisionChange& change) override;
+  std::optional<UnixMillis> expiry_watermark() override;
+  void set_expiry_watermark(UnixMillis time_ms) override;
 
   // tokens_table.cpp
   std::vector<TokenRecord> tokens() override;
+  std::vector<TokenRecord> user_tokens() override;
   std::optional<TokenRecord> find_token(std::string_view id) override;
   void put_token(const TokenRecord& record) override;
 
@@ -51,12 +57,19 @@ class SqliteTransaction final : public Writer {
   // namespaces_table.cpp
   std::optional<NamespaceRecord> find_namespace(std::string_view path) override;
   RowPage<NamespaceRecord> namespaces(std::string_view after, std::size_t limit) override;
+  RowPage<NamespaceRecord> namespaces_in(std::string_view subtree, std::string_view after, std::size_t limit) override;
   std::vector<NamespaceRecord> descendants(std::string_view path) override;
+  std::vector<std::string> descendant_paths(std::string_view path, std::size_t limit) override;
   bool has_descendants(std::string_view path) override;
   void put_namespace(const NamespaceRecord& record) override;
   bool remove_namespace(std::string_view path) override;
 
   std::size_t namespace_count() override;
+  std::vector<std::string> namespaces_with_expired_grants(UnixMillis after_ms, UnixMillis until_ms) override;
+
+  // allowed_below_table.cpp
+  std::vector<AllowedEntry> uncovered_below(std::string_view path, const std::vector<HostPattern>& by) override;
+  void index_allowed(std::string_view path, std::int64_t position, const DomainEntry& entry);
 
   // documents_table.cpp
   std::vector<DocumentRecord> documents(const DocumentFilter& filter) override;
@@ -73,7 +86,8 @@ class SqliteTransaction final : public Writer {
   bool add_telemetry(const TelemetryRow& row) override;
 
   // distribution_tables.cpp
-  RowPage<AgentStatus> agent_statuses(std::string_view after_key, std::size_t limit) override;
+  RowPage<AgentStatus> agent_statuses(std::string_view subtree, std::string_view after_key, std::size_t limit) override;
+  AgentCounts count_agents(std::uint64_t revision) override;
   void put_agent_status(const AgentStatus& status) override;
   std::optional<StoredLayer> find_layer(std::string_view hash) override;
   void put_layer(const StoredLayer& layer, UnixMillis now_ms) override;
@@ -82,12 +96,22 @@ class SqliteTransaction final : public Writer {
 
  private:
   std::optional<std::string> find_setting(std::string_view key);
-  std::uint64_t find_revision_setting(std::string_view key);  // 0 if it was never put
+  std::optional<std::uint64_t> find_number_setting(std::string_view key);
   void put_setting(std::string_view key, std::string_view value);
   NamespaceRecord read_namespace(Query& query);
   WorkloadRecord read_workload(Query& query);
-  void read_domains(NamespaceRecord& record, bool allowed_defined);
-  void put_domains(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
+
+  // domain_lists.cpp
+  struct PlacedEntry {
+    std::int64_t position = 0;
+    DomainEntry entry;
+  };
+  std::vector<PlacedEntry> read_list(std::string_view path, Action action);
+  void put_list(const std::string& path, Action action, const std::vector<DomainEntry>& entries);
+  void insert_entry(const std::string& path, Action action, const PlacedEntry& placed);
+  void remove_entry(const std::string& path, Action action, const PlacedEntry& placed);
+  void unindex_allowed(std::string_view path, std::int64_t position, const DomainEntry& entry);
+
   // A stored pattern; what cannot be parsed is corruption and fails the transaction.
   HostPattern read_pattern(const std::string& text);
 

@@ -81,12 +81,21 @@ std::size_t FakeControlPlane::count(const std::string& prefix) const {
   return number;
 }
 
+std::vector<FakeServer::Request> FakeControlPlane::requests(const std::string& prefix) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<FakeServer::Request> found;
+  for (const auto& request : requests_) {
+    if (request.target.starts_with(prefix)) found.push_back(request);
+  }
+  return found;
+}
+
 FakeServer::Response FakeControlPlane::answer(const FakeServer::Request& request) {
   std::unique_lock lock(mutex_);
   FakeServer::Response response;
   if (everything_) {
     response = *everything_;
-  } else if (request.target.starts_with("/api/bundle?")) {
+  } else if (request.target == "/api/bundle" || request.target.starts_with("/api/bundle?")) {
     response = answer_bundle(request, lock);
   } else if (request.target.starts_with("/api/layers/")) {
     const auto layer = layers_.find(request.target.substr(std::string("/api/layers/").size()));

@@ -34,6 +34,8 @@ class FakeControlPlane {
   // Blocks until `count` requests whose target starts with `prefix` were answered; their bodies.
   std::vector<std::string> wait_for(const std::string& prefix, std::size_t count);
   std::size_t count(const std::string& prefix) const;
+  // Of those answered so far whose target starts with `prefix`.
+  std::vector<FakeServer::Request> requests(const std::string& prefix) const;
 
  private:
   FakeServer::Response answer(const FakeServer::Request& request);

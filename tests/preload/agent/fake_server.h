@@ -5,10 +5,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/tls_authority.h"
+
+struct ssl_ctx_st;
 
 namespace egress {
 
@@ -30,12 +36,15 @@ class FakeServer {
   // Called on the connection's thread; may block in wait_until_stopped().
   using Handler = std::function<Response(const Request&)>;
 
-  explicit FakeServer(Handler handler);
+  // https with a certificate, or plain http. `newest_tls`: the highest version it speaks; 0: any.
+  explicit FakeServer(Handler handler, const std::optional<TlsAuthority::Issued>& certificate = std::nullopt,
+                      int newest_tls = 0);
   ~FakeServer();
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return (tls_ ? "https://" : "http://") + authority(); }
+  std::string authority() const { return "127.0.0.1:" + std::to_string(port_); }
   std::uint16_t port() const { return port_; }
   unsigned connections() const;
   void wait_until_stopped();
@@ -45,6 +54,7 @@ class FakeServer {
   void serve(int socket);
 
   Handler handler_;
+  std::shared_ptr<ssl_ctx_st> tls_;
   int listener_ = -1;
   std::uint16_t port_ = 0;
   mutable std::mutex mutex_;

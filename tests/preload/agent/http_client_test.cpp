@@ -29,7 +29,7 @@ class HttpClientTest : public ::testing::Test {
     return std::move(*result);
   }
   HttpClient client_of(const FakeServer& server) {
-    return HttpClient(loop.get_executor(), parse_server_url(server.url()).value());
+    return HttpClient(loop.get_executor(), parse_server_url(server.url()).value(), {});
   }
   static HttpRequest get(const std::string& target) {
     HttpRequest request;
@@ -126,24 +126,10 @@ TEST_F(HttpClientTest, SaysWhoIsNotThere) {
     const FakeServer gone([](const FakeServer::Request&) { return FakeServer::Response{}; });
     url = gone.url();
   }
-  HttpClient client(loop.get_executor(), parse_server_url(url).value());
+  HttpClient client(loop.get_executor(), parse_server_url(url).value(), {});
   const auto response = send(client, get("/"));
   ASSERT_FALSE(response.has_value());
   EXPECT_NE(response.error().message.find(url), std::string::npos);
-}
-
-TEST_F(HttpClientTest, HttpsIsAClearErrorAndNeverPlainText) {
-  std::atomic<int> requests{0};
-  FakeServer server([&](const FakeServer::Request&) {
-    ++requests;
-    return FakeServer::Response{};
-  });
-  HttpClient client(loop.get_executor(),
-                    parse_server_url("https://127.0.0.1:" + std::to_string(server.port())).value());
-  const auto response = send(client, get("/"));
-  ASSERT_FALSE(response.has_value());
-  EXPECT_NE(response.error().message.find("http only"), std::string::npos);
-  EXPECT_EQ(server.connections(), 0u);
 }
 
 TEST_F(HttpClientTest, AClosedClientRefuses) {

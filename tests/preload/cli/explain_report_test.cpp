@@ -54,6 +54,14 @@ TEST(ExplainReportTest, ItsJsonReadsBack) {
   EXPECT_EQ(again->fixes[0].request_method, "DELETE");
 }
 
+TEST(ExplainReportTest, ItsTextsDoNotSteerTheTerminal) {
+  const auto report = parse_explain_report(
+      R"({"verdict": "deny", "layer": "\u001b[2J", "votes": [{"layer": "\u001b[1m", "rule": "a\rb"}],
+          "fixes": [{"summary": "\u0007x", "request": {"body": "\u001bc"}}], "assumes": ["\u001b]0;"]})");
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(render_explain_report(*report, "a:1", "prod", false).find_first_of("\033\007\r"), std::string::npos);
+}
+
 TEST(ExplainReportTest, RefusesWhatIsNoExplanation) {
   for (const char* wrong : {"", "[]", "{}", R"({"verdict": 1, "votes": [], "fixes": []})", R"({"verdict": "deny"})",
                             R"({"verdict": "deny", "votes": [1], "fixes": []})",

@@ -38,14 +38,20 @@ TEST(ChildEnvironmentTest, PutsTheLibraryFirstAndKeepsWhatIsThere) {
 }
 
 TEST(ChildEnvironmentTest, SetsWhatIsGivenAndLeavesTheRest) {
-  const auto result =
-      make_child_environment({"PATH=/bin", "EGRESS_NAMESPACE=old", "EGRESS_TOKEN=t"}, "/l.so",
-                             {{"EGRESS_NAMESPACE", "new"}, {"EGRESS_TOKEN", ""}, {"EGRESS_SERVER", ""}});
+  const auto result = make_child_environment({"PATH=/bin", "EGRESS_NAMESPACE=old"}, "/l.so",
+                                             {{"EGRESS_NAMESPACE", "new"}, {"EGRESS_SERVER", ""}});
   EXPECT_TRUE(holds(result, "PATH=/bin"));
   EXPECT_TRUE(holds(result, "EGRESS_NAMESPACE=new"));
   EXPECT_FALSE(holds(result, "EGRESS_NAMESPACE=old"));
-  EXPECT_TRUE(holds(result, "EGRESS_TOKEN=t"));
-  EXPECT_EQ(result.size(), 4u);
+  EXPECT_EQ(result.size(), 3u);
+}
+
+TEST(ChildEnvironmentTest, KeepsTokensFromTheCommand) {
+  const auto result =
+      make_child_environment({"EGRESS_TOKEN=t", "EGRESS_ADMIN_TOKEN=a", "EGRESS_TOKENS=x"}, "/l.so", {});
+  EXPECT_FALSE(holds(result, "EGRESS_TOKEN=t"));
+  EXPECT_FALSE(holds(result, "EGRESS_ADMIN_TOKEN=a"));
+  EXPECT_TRUE(holds(result, "EGRESS_TOKENS=x"));
 }
 
 class CommandPathTest : public ::testing::Test {

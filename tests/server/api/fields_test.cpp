@@ -117,5 +117,16 @@ TEST_F(QueryFieldsTest, RefusesWhatItCannotRead) {
   EXPECT_EQ(problem({}, [](QueryFields& q) { q.required_text("name"); }), "invalid_query name");
 }
 
+// Former bugs
+
+TEST_F(QueryFieldsTest, APrefixAloneIsNoParameterOfIt) {
+  const Request request = with({{"attr.", "x"}});
+  QueryFields query(request);
+  EXPECT_TRUE(query.with_prefix("attr.").empty());
+  const auto done = query.finish();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, "invalid_query");
+}
+
 }  // namespace
 }  // namespace egress::server

@@ -21,6 +21,7 @@ class DistributionTest : public ServiceTest {
 
   void allow(const std::string& path, const std::vector<std::string>& domains) {
     NamespacePut put;
+    put.actor = admin("me");
     put.path = path;
     put.allowed = change_to(entries(domains));
     put.force = true;
@@ -29,18 +30,21 @@ class DistributionTest : public ServiceTest {
   }
   void describe(const std::string& path, const std::string& description) {
     NamespacePut put;
+    put.actor = admin("me");
     put.path = path;
     put.description = change_to(description);
     ASSERT_TRUE(namespaces_.put(put));
   }
   void block_everywhere(const std::string& domain) {
     EgressPolicy::Put put;
+    put.actor = admin("me");
     put.action = Action::kDeny;
     put.pattern = parse_host_pattern(domain).value().pattern;
     ASSERT_TRUE(egress_.put(put));
   }
   void apply(const std::string& manifest) {
     ManifestPut put;
+    put.actor = admin("me");
     put.text = manifest;
     const auto done = manifests_.apply(put);
     ASSERT_TRUE(done) << done.error().message;
@@ -101,10 +105,25 @@ TEST_F(DistributionTest, ADocumentThatChangesWakesThoseWhoseStackItIsIn) {
   EXPECT_EQ(others, 0);
 }
 
+TEST_F(DistributionTest, ASessionIsWhoHoldsAPoll) {
+  allow("prod", {"a.example"});
+  EXPECT_EQ(distribution_.sessions_below("/"), 0U);
+  const auto first = distribution_.subscribe("prod", [] {});
+  {
+    const auto second = distribution_.subscribe("prod/x", [] {});
+    const auto beside = distribution_.subscribe("production", [] {});
+    EXPECT_EQ(distribution_.sessions_in("prod"), 1U);
+    EXPECT_EQ(distribution_.sessions_below("prod"), 2U);
+    EXPECT_EQ(distribution_.sessions_below("/"), 3U);
+    EXPECT_EQ(distribution_.sessions_in("/"), 0U);
+  }
+  EXPECT_EQ(distribution_.sessions_below("prod"), 1U);
+}
+
 TEST_F(DistributionTest, TheManifestIsSignedAndItsLayersAreFetchableByHash) {
   allow("prod", {"a.example"});
   const auto stack = distribution_.current("prod").value();
-  const auto envelope = parse_signed_manifest(distribution_.sign_for(*stack, "web"));
+  const auto envelope = parse_signed_manifest(distribution_.sign_for(*stack, {"web"}));
   ASSERT_TRUE(envelope) << envelope.error().message;
   EXPECT_EQ(envelope->key, key_.public_key());
   const auto manifest = parse_manifest(envelope->manifest_json);
@@ -112,8 +131,8 @@ TEST_F(DistributionTest, TheManifestIsSignedAndItsLayersAreFetchableByHash) {
   EXPECT_EQ(manifest->namespace_path, "prod");
   EXPECT_EQ(manifest->workload, "web");
   EXPECT_EQ(manifest->issued_at_ms, clock_.now_ms());
-  EXPECT_EQ(content_tag(*manifest), distribution_.tag_for(*stack, "web"));
-  EXPECT_NE(distribution_.tag_for(*stack, "web"), distribution_.tag_for(*stack, "db"));
+  EXPECT_EQ(content_tag(*manifest), distribution_.tag_for(*stack, {"web"}));
+  EXPECT_NE(distribution_.tag_for(*stack, {"web"}), distribution_.tag_for(*stack, {"db"}));
   for (const LayerRef& reference : manifest->stack) {
     const auto layer = distribution_.fetch_layer(format_sha256(reference.hash));
     ASSERT_TRUE(layer) << layer.error().message;

@@ -93,6 +93,31 @@ class FakeTopic {
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
 
+// Lets everyone in who does not say "Bearer wrong"; the test takes back what it granted.
+class FakeGate final : public Gate {
+ public:
+  Admission admit(const Route&, const Credentials& credentials) override {
+    const std::lock_guard lock(mutex);
+    same_origin = credentials.same_origin;
+    session = std::string(credentials.session);
+    peer = credentials.peer;
+    if (credentials.authorization != "Bearer wrong") return {Principal::open()};
+    return {refuse(ErrorCode::kUnauthenticated, "unauthenticated", "who are you?"), true};
+  }
+  Result<void> recheck(const Route&, const Principal&) const override {
+    if (!revoked) return {};
+    return refuse(ErrorCode::kUnauthenticated, "token_revoked", "no more");
+  }
+  void record_failures() override { ++recorded; }
+
+  std::mutex mutex;
+  bool same_origin = false;
+  std::string session;
+  Address peer;
+  std::atomic<bool> revoked = false;
+  std::atomic<int> recorded = 0;
+};
+
 class HttpServerTest : public ::testing::Test {
  protected:
   void start(HttpLimits limits = {}) {
@@ -133,7 +158,7 @@ class HttpServerTest : public ::testing::Test {
                                   {Method::kGet, "/same", {}, BodyRule::kNone, 0, not_modified},
                                   {Method::kGet, "/slow", {}, BodyRule::kNone, 0, slow},
                                   {Method::kGet, "/poll", {}, BodyRule::kNone, 0, topic_.starter()}}),
-                          limits);
+                          limits, gate_, {allowed_hosts_, nullptr, nullptr});
     ASSERT_TRUE(server) << server.error().message;
     server_ = *std::move(server);
   }
@@ -145,6 +170,8 @@ class HttpServerTest : public ::testing::Test {
   }
 
   FakeTopic topic_;
+  FakeGate gate_;
+  AllowedHosts allowed_hosts_;
   std::mutex slow_mutex_;
   std::condition_variable slow_changed_;
   bool slow_entered_ = false;
@@ -231,6 +258,55 @@ TEST_F(HttpServerTest, RefusesForeignHostsAndOrigins) {
             403);
   EXPECT_EQ(ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nContent-Length: 0").status, 200);
   EXPECT_EQ(ask("GET http://evil.example/echo HTTP/1.1\r\nHost: localhost").status, 400);
+}
+
+TEST_F(HttpServerTest, AStrangerIsRefusedBeforeTheBodyIsSent) {
+  start();
+  // Declared and never sent: the answer cannot have waited for it.
+  const auto refused =
+      ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\nContent-Length: 1000");
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_THAT(refused.head, HasSubstr("WWW-Authenticate: Bearer"));
+  EXPECT_THAT(refused.head, HasSubstr("Connection: close"));
+  EXPECT_THAT(refused.body, HasSubstr("\"error\":\"unauthenticated\""));
+  EXPECT_EQ(gate_.recorded, 1) << "before the answer";
+  const auto otlp =
+      ask("POST /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\nContent-Length: 1000");
+  EXPECT_THAT(otlp.body, HasSubstr("\"code\":16"));
+}
+
+TEST_F(HttpServerTest, HandsTheGateWhatTheRequestBrought) {
+  start();
+  ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nCookie: a=b; egress_session=s1\r\nSec-Fetch-Site: "
+      "same-origin\r\nContent-Length: 0");
+  EXPECT_EQ(gate_.session, "s1");
+  EXPECT_TRUE(gate_.same_origin);
+  EXPECT_EQ(format_address(gate_.peer), "127.0.0.1");
+  ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0");
+  EXPECT_EQ(gate_.session, "");
+  EXPECT_FALSE(gate_.same_origin);
+  EXPECT_EQ(ask("GET /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: a\r\nAuthorization: b").status, 400);
+}
+
+TEST_F(HttpServerTest, AnswersToTheHostsItWasGiven) {
+  allowed_hosts_ = AllowedHosts::make(*parse_address("127.0.0.1"), {"egress.example"}).value();
+  start();
+  EXPECT_EQ(ask("GET /echo HTTP/1.1\r\nHost: egress.example:1").status, 200);
+  const auto foreign = ask("GET /echo HTTP/1.1\r\nHost: evil.example");
+  EXPECT_EQ(foreign.status, 403);
+  EXPECT_THAT(foreign.body, HasSubstr("[::1], egress.example, not to evil.example"));
+}
+
+TEST_F(HttpServerTest, AHeldPollEndsWhenWhatItWasGrantedByEnds) {
+  start();
+  LoopbackClient client(server_->port());
+  client.send("GET /poll HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  topic_.wait_until([](const auto& shared) { return shared.attempts == 1; });
+  gate_.revoked = true;
+  topic_.wake_without_news();
+  const auto ended = client.receive();
+  EXPECT_EQ(ended.status, 401);
+  EXPECT_THAT(ended.body, HasSubstr("token_revoked"));
 }
 
 TEST_F(HttpServerTest, AnswersWhatIsNoHttpWith400) {

@@ -4,6 +4,7 @@
 
 #include "server/http/http_server.h"
 #include "tests/server/http/loopback_client.h"
+#include "tests/server/http/open_gate.h"
 
 namespace egress::server {
 namespace {
@@ -31,6 +32,7 @@ TEST(ListenerTest, AnAddressOfAnotherHostIsAClearError) {
 }
 
 TEST(ListenerTest, WhoConnectsBeforeTheServerStartsIsAnswered) {
+  OpenGate gate;
   auto listener = Listener::open(kLoopback, 0);
   ASSERT_TRUE(listener) << listener.error().message;
   const std::uint16_t port = listener->port();
@@ -41,25 +43,27 @@ TEST(ListenerTest, WhoConnectsBeforeTheServerStartsIsAnswered) {
     response.body = "here";
     return response;
   };
-  const auto server = HttpServer::start(*std::move(listener),
-                                        Router({{Method::kGet, "/echo", {}, BodyRule::kNone, 0, echo}}), HttpLimits());
+  const auto server = HttpServer::start(
+      *std::move(listener), Router({{Method::kGet, "/echo", {}, BodyRule::kNone, 0, echo}}), HttpLimits(), gate);
   ASSERT_TRUE(server) << server.error().message;
   EXPECT_EQ((*server)->port(), port);
   EXPECT_EQ(early.receive().body, "here");
 }
 
 TEST(ListenerTest, IPv6IsServedToo) {
+  OpenGate gate;
   auto listener = Listener::open(*parse_address("::1"), 0);
   if (!listener) GTEST_SKIP() << listener.error().message;
-  const auto server = HttpServer::start(*std::move(listener), Router({}), HttpLimits());
+  const auto server = HttpServer::start(*std::move(listener), Router({}), HttpLimits(), gate);
   EXPECT_TRUE(server) << server.error().message;
 }
 
 TEST(ListenerTest, WithoutItsSocketNoServerStarts) {
+  OpenGate gate;
   auto listener = Listener::open(kLoopback, 0);
   ASSERT_TRUE(listener) << listener.error().message;
   { const UniqueFd gone = std::move(*listener).take_socket(); }
-  const auto server = HttpServer::start(*std::move(listener), Router({}), HttpLimits());
+  const auto server = HttpServer::start(*std::move(listener), Router({}), HttpLimits(), gate);
   ASSERT_FALSE(server);
   EXPECT_THAT(server.error().message, HasSubstr("cannot accept"));
 }

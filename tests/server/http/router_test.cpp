@@ -10,7 +10,8 @@ Router make_router() {
   return Router({{Method::kGet, "/things", {}, BodyRule::kNone, 0, handler},
                  {Method::kPost, "/things", {}, BodyRule::kJson, 10, handler},
                  {Method::kGet, "/things/{id}", {}, BodyRule::kNone, 0, handler},
-                 {Method::kDelete, "/things/{id}/parts/{part}", {}, BodyRule::kNone, 0, handler}});
+                 {Method::kDelete, "/things/{id}/parts/{part}", {}, BodyRule::kNone, 0, handler},
+                 {Method::kPost, "/things/{id}:mend", {}, BodyRule::kNone, 0, handler}});
 }
 
 TEST(RouterTest, FindsByMethodAndPath) {
@@ -24,6 +25,20 @@ TEST(RouterTest, CapturesSegments) {
   const Router router = make_router();
   EXPECT_EQ(router.find(Method::kGet, "/things/7").captures, std::vector<std::string>{"7"});
   EXPECT_EQ(router.find(Method::kDelete, "/things/7/parts/x").captures, (std::vector<std::string>{"7", "x"}));
+}
+
+TEST(RouterTest, AVerbBelongsToThePatternAndNotToTheCapture) {
+  const Router router = make_router();
+  const auto match = router.find(Method::kPost, "/things/7:mend");
+  EXPECT_EQ(match.route, &router.routes()[4]);
+  EXPECT_EQ(match.captures, std::vector<std::string>{"7"});
+  EXPECT_EQ(router.find(Method::kGet, "/things/7:mend").route, nullptr);
+  EXPECT_EQ(router.find(Method::kGet, "/things/7:mend").allow, "POST");
+  for (const char* path : {"/things/:mend", "/things/7:", "/things/7:break", "/things/7:x:mend", "/things/7:mend/"}) {
+    EXPECT_EQ(router.find(Method::kPost, path).route, nullptr) << path;
+    EXPECT_EQ(router.find(Method::kPost, path).allow, "") << path;
+  }
+  EXPECT_EQ(router.find(Method::kPost, "/things/7").allow, "GET, HEAD");
 }
 
 TEST(RouterTest, NamesTheMethodsOfAPath) {

@@ -27,5 +27,16 @@ TEST(ParseTargetTest, BoundsTheParameters) {
   EXPECT_FALSE(parse_target(text + "a=1"));
 }
 
+// Former bugs
+
+// A search for it found everything: the store took it for the end of the text.
+TEST(ParseTargetTest, RefusesNul) {
+  for (const char* text : {"/?q=%00", "/?q=a%00b", "/?a%00=b"}) {
+    const auto target = parse_target(text);
+    ASSERT_FALSE(target) << text;
+    EXPECT_NE(target.error().message.find("NUL"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace egress::server

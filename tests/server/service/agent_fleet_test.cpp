@@ -19,12 +19,12 @@ TEST_F(AgentFleetTest, RemembersTheLastReportOfEachAgentAndWorkload) {
   ASSERT_TRUE(fleet.report(status));
   status.workload = "db";
   ASSERT_TRUE(fleet.report(status));
-  const auto first = fleet.list("", 1);
+  const auto first = fleet.list("/", "", 1);
   ASSERT_TRUE(first);
   ASSERT_EQ(first->items.size(), 1U);
   EXPECT_EQ(first->items[0].workload, "db");
   ASSERT_TRUE(first->next_after);
-  const auto second = fleet.list(*first->next_after, 1);
+  const auto second = fleet.list("/", *first->next_after, 1);
   ASSERT_EQ(second->items.size(), 1U);
   EXPECT_EQ(second->items[0].workload, "web");
   EXPECT_EQ(second->items[0].active, 3U);

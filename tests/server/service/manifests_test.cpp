@@ -145,7 +145,7 @@ TEST_F(ManifestsTest, LinesCountFromTheDocumentsOwnStart) {
   ASSERT_NE(vote, votes.end());
   EXPECT_EQ(vote->document, "MirrordPolicy default/p");
   EXPECT_EQ(vote->line, 8U);
-  const auto page = listing_.list({"MirrordPolicy", {}, {}}, "", 10, kMaxPageBytes);
+  const auto page = listing_.list(admin("me"), {"MirrordPolicy", {}, {}}, "", 10, kMaxPageBytes);
   ASSERT_EQ(page->items.size(), 1U);
   EXPECT_EQ(page->items[0].source, policy);
   EXPECT_EQ(page->items[0].line, 8) << "four lines of the gateway with its marker, two blank ones";
@@ -156,6 +156,7 @@ TEST_F(ManifestsTest, ExplanationsFollowEveryChange) {
   EXPECT_EQ(ask("default", "a.example", Transport::kTcp)->revision, revision());
   NamespacePut put;
   put.path = "default";
+  put.actor = admin("me");
   put.allowed = change_to(entries({"a.example"}));
   ASSERT_TRUE(namespaces_.put(put));
   EXPECT_EQ(verdict("default", "a.example"), Verdict::kAllow);
@@ -216,7 +217,7 @@ TEST_F(ManifestsTest, PagesEndAtTheirBoundsAndCoverEverythingOnce) {
     std::vector<std::string> names;
     std::optional<std::string> after = "";
     for (pages = 0; after; ++pages) {
-      const auto page = listing_.list({}, *after, limit, max_bytes);
+      const auto page = listing_.list(admin("me"), {}, *after, limit, max_bytes);
       for (const ListedDocument& item : page->items) names.push_back(item.name);
       after = page->next_after;
     }
@@ -234,6 +235,7 @@ TEST_F(ManifestsTest, PagesEndAtTheirBoundsAndCoverEverythingOnce) {
 TEST_F(ManifestsTest, ADocumentWrittenOutReadsBackAsItself) {
   NamespacePut put;
   put.path = "prod";
+  put.actor = admin("me");
   put.description = change_to<std::string>("quotes \" and\nlines: [x] # no comment");
   std::vector<DomainEntry> allowed = entries({"a.example", "**.b.example", "10.0.0.0/8", "2001:db8::1"});
   allowed[0].reason = "no";
@@ -246,14 +248,16 @@ TEST_F(ManifestsTest, ADocumentWrittenOutReadsBackAsItself) {
   ASSERT_TRUE(namespaces_.put(put));
   NamespacePut root;
   root.path = "/";
+  root.actor = admin("me");
   root.default_action = change_to(Action::kAllow);
   ASSERT_TRUE(namespaces_.put(root));
   EgressPolicy::Put entry;
+  entry.actor = admin("me");
   entry.pattern = parse_host_pattern("*.d.example").value().pattern;
   entry.reason = change_to<std::string>("true");
   entry.require_auth = change_to(true);
   ASSERT_TRUE(egress_.put(entry));
-  const auto page = listing_.list({}, "", 100, kMaxPageBytes);
+  const auto page = listing_.list(admin("me"), {}, "", 100, kMaxPageBytes);
   ASSERT_EQ(page->items.size(), 4U);
   for (const ListedDocument& item : page->items) {
     EXPECT_THAT(results_of(item.source), ElementsAre(item.kind + " unchanged")) << item.source;

@@ -41,14 +41,14 @@ class NamespacesTest : public ServiceTest {
 };
 
 TEST_F(NamespacesTest, TheFirstStartMakesRootAndDefaultOnce) {
-  const auto page = namespaces_.list("", 10);
+  const auto page = namespaces_.list(admin("me"), "", 10);
   ASSERT_TRUE(page);
   ASSERT_EQ(page->items.size(), 2U);
   EXPECT_EQ(page->items[0].record.path, "/");
   EXPECT_EQ(page->items[1].record.path, "default");
   ASSERT_TRUE(namespaces_.remove({"default", false, false, admin("me")}));
   ASSERT_TRUE(namespaces_.ensure_initial());
-  EXPECT_EQ(namespaces_.list("", 10)->items.size(), 1U) << "what was deleted stays deleted";
+  EXPECT_EQ(namespaces_.list(admin("me"), "", 10)->items.size(), 1U) << "what was deleted stays deleted";
 }
 
 TEST_F(NamespacesTest, AChildMayNarrowButNotWiden) {
@@ -226,7 +226,7 @@ TEST_F(NamespacesTest, PagesCoverEverythingOnce) {
   Domains seen;
   std::string after;
   while (true) {
-    const auto page = namespaces_.list(after, 2);
+    const auto page = namespaces_.list(admin("me"), after, 2);
     ASSERT_TRUE(page);
     for (const auto& item : page->items) seen.push_back(item.record.path);
     if (!page->next_after) break;

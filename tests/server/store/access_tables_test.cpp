@@ -1,6 +1,8 @@
 // Tokens, workloads and what revisions changed, as the store keeps them.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "server/store/sqlite/sqlite_store.h"
 #include "tests/server/temporary_directory.h"
 
@@ -138,6 +140,83 @@ TEST_F(AccessTablesTest, WorkloadsAreListedBySubtreePageByPage) {
   EXPECT_EQ(list("/", "", "", 10), "/:a dev:a prod:a prod:z prod/pay:b production:a end");
 }
 
+TEST_F(AccessTablesTest, UserTokensAreListedApart) {
+  write([](Writer& writer) {
+    writer.put_token(token("b"));
+    TokenRecord of_workload = token("c");
+    of_workload.kind = TokenKind::kWorkload;
+    writer.put_token(of_workload);
+    writer.put_token(token("a"));
+  });
+  const auto tokens = read([](Reader& reader) { return reader.user_tokens(); });
+  ASSERT_EQ(tokens.size(), 2U);
+  EXPECT_EQ(tokens[0].id + tokens[1].id, "ab");
+}
+
+constexpr std::array kTree = {"/", "dev", "prod", "prod/pay", "prod/pay-not", "prod/pay/eu", "production"};
+
+TEST_F(AccessTablesTest, NamespacesAreListedBySubtreePageByPage) {
+  write([](Writer& writer) {
+    for (const char* path : kTree) {
+      NamespaceRecord record;
+      record.path = path;
+      writer.put_namespace(record);
+    }
+  });
+  const auto list = [&](std::string_view subtree, std::string_view after, std::size_t limit) {
+    const auto page = read([&](Reader& reader) { return reader.namespaces_in(subtree, after, limit); });
+    std::string text;
+    for (const NamespaceRecord& record : page.rows) text += record.path + " ";
+    return text + (page.more ? "more" : "end");
+  };
+  EXPECT_EQ(list("prod/pay", "", 10), "prod/pay prod/pay/eu end");
+  EXPECT_EQ(list("prod", "", 2), "prod prod/pay more");
+  EXPECT_EQ(list("prod", "prod/pay", 2), "prod/pay-not prod/pay/eu end");
+  EXPECT_EQ(list("/", "", 10), "/ dev prod prod/pay prod/pay-not prod/pay/eu production end");
+}
+
+TEST_F(AccessTablesTest, AuditAndStatusesAreReadBySubtree) {
+  write([](Writer& writer) {
+    std::uint64_t seq = 0;
+    for (const char* path : kTree) {
+      AuditRow row;
+      row.seq = ++seq;
+      row.event = "e";
+      row.namespace_path = path;
+      row.detail = "{}";
+      writer.append_audit_row(row);
+      AgentStatus status;
+      status.agent_id = "a" + std::to_string(seq);
+      status.namespace_path = path;
+      writer.put_agent_status(status);
+    }
+  });
+  const auto audit = [&](std::optional<std::string> subtree) {
+    AuditFilter filter;
+    filter.subtree = std::move(subtree);
+    filter.event = "e";
+    filter.limit = 100;
+    std::string text;
+    for (const AuditRow& row : read([&](Reader& reader) { return reader.audit_rows(filter).rows; })) {
+      text += row.namespace_path + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(audit("prod/pay"), "prod/pay/eu prod/pay ");
+  EXPECT_EQ(audit("prod"), "prod/pay/eu prod/pay-not prod/pay prod ");
+  EXPECT_EQ(audit("/"), audit(std::nullopt));
+  const auto statuses = [&](std::string_view subtree) {
+    std::string text;
+    for (const AgentStatus& status :
+         read([&](Reader& reader) { return reader.agent_statuses(subtree, "", 100).rows; })) {
+      text += status.namespace_path + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(statuses("prod/pay"), "prod/pay prod/pay/eu ");
+  EXPECT_EQ(statuses("/"), "/ dev prod prod/pay prod/pay-not prod/pay/eu production ");
+}
+
 TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
   write([](Writer& writer) {
     for (const std::uint64_t expected : {1U, 2U, 3U}) {
@@ -152,6 +231,7 @@ TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
   EXPECT_TRUE(page.more);
   EXPECT_EQ(page.rows[0].number, 3U);
   EXPECT_EQ(page.rows[0].summary, "change 3");
+  EXPECT_EQ(page.rows[0].changes, 2U);
   const auto rest = read([](Reader& reader) { return reader.revisions(2, 10); });
   ASSERT_EQ(rest.rows.size(), 1U);
   EXPECT_EQ(rest.rows[0].number, 1U);
@@ -169,6 +249,48 @@ TEST_F(AccessTablesTest, RevisionsAreListedNewestFirstWithWhatTheyChanged) {
   EXPECT_EQ(changes[3].subject, "allow a.example");
   EXPECT_EQ(changes[3].before, "old");
   EXPECT_FALSE(changes[3].after);
+}
+
+TEST_F(AccessTablesTest, TheOldestRecordedRevisionIsNotTheOldest) {
+  const auto first = [](Reader& reader) { return reader.first_recorded_revision(); };
+  write([](Writer& writer) { writer.bump_revision(10, "me", "from before changes were recorded"); });
+  EXPECT_EQ(read(first), std::nullopt);
+  write([](Writer& writer) {
+    writer.bump_revision(10, "me", "x");
+    for (const std::uint64_t number : {3U, 2U}) writer.add_revision_change({number, "mode", "server", "a", "b"});
+  });
+  EXPECT_EQ(read(first), 2U);
+}
+
+TEST_F(AccessTablesTest, EntriesAreFoundByTheirEnds) {
+  const auto entry = [](const std::string& domain, std::optional<UnixMillis> expires_at_ms) {
+    return DomainEntry{parse_host_pattern(domain).value().pattern, "", expires_at_ms};
+  };
+  write([&](Writer& writer) {
+    NamespaceRecord record;
+    record.path = "b";
+    record.allowed = {{entry("a.example", 100), entry("b.example", 100), entry("c.example", std::nullopt)}};
+    writer.put_namespace(record);
+    record.path = "a";
+    record.allowed = {{entry("a.example", 200)}};
+    record.blocked = {entry("b.example", 150)};
+    writer.put_namespace(record);
+  });
+  const auto ended = [&](UnixMillis after_ms, UnixMillis until_ms) {
+    return read([&](Reader& reader) { return reader.namespaces_with_expired_grants(after_ms, until_ms); });
+  };
+  EXPECT_EQ(ended(0, 99), std::vector<std::string>{});
+  EXPECT_EQ(ended(0, 100), std::vector<std::string>{"b"});
+  EXPECT_EQ(ended(100, 199), std::vector<std::string>{}) << "from the first on exclusively; blocks do not count";
+  EXPECT_EQ(ended(0, 200), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(AccessTablesTest, TheExpiryWatermarkIsKept) {
+  EXPECT_EQ(read([](Reader& reader) { return reader.expiry_watermark(); }), std::nullopt);
+  for (const UnixMillis time_ms : {UnixMillis{5}, UnixMillis{1'700'000'000'000}}) {
+    write([&](Writer& writer) { writer.set_expiry_watermark(time_ms); });
+    EXPECT_EQ(read([](Reader& reader) { return reader.expiry_watermark(); }), time_ms);
+  }
 }
 
 }  // namespace

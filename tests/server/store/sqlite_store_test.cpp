@@ -5,7 +5,6 @@
 #include <atomic>
 #include <thread>
 
-#include "server/store/sqlite/migrations.h"
 #include "tests/server/temporary_directory.h"
 
 namespace egress::server {
@@ -113,6 +112,9 @@ TEST_F(SqliteStoreTest, DescendantsAreStrictlyBelowAndNotMerelyAlike) {
   EXPECT_EQ(paths("prod"), (std::vector<std::string>{"prod/a", "prod/a/b"}));
   EXPECT_EQ(paths("/").size(), 6U);
   EXPECT_TRUE(paths("staging").empty());
+  EXPECT_EQ(read([](Reader& reader) { return reader.descendant_paths("prod", 1); }),
+            std::vector<std::string>{"prod/a"});
+  EXPECT_EQ(read([](Reader& reader) { return reader.descendant_paths("/", 100); }), paths("/"));
   EXPECT_TRUE(read([](Reader& reader) { return reader.has_descendants("prod"); }));
   EXPECT_FALSE(read([](Reader& reader) { return reader.has_descendants("prod/a/b"); }));
 }
@@ -390,61 +392,6 @@ TEST_F(SqliteStoreTest, DocumentsAreFoundByAnyPartOfTheirIdentity) {
     EXPECT_FALSE(writer.remove_document("B", "/", "x"));
   });
   EXPECT_EQ(names({"B", {}, {}}), Names{});
-}
-
-TEST(MigrationsTest, RefusesADatabaseFromTheFuture) {
-  TemporaryDirectory directory;
-  const std::string path = directory.path() + "/egress.db";
-  {
-    auto connection = Connection::open(path, Connection::Access::kReadWrite);
-    ASSERT_TRUE(connection);
-    ASSERT_TRUE((*connection)->execute("PRAGMA user_version=" + std::to_string(schema_version() + 1)));
-  }
-  const auto store = SqliteStore::open(path, 1);
-  ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().code, ErrorCode::kCorrupt);
-}
-
-TEST(MigrationsTest, ADatabaseOfTheFirstSchemaGainsDocumentsAndKeepsItsPolicy) {
-  TemporaryDirectory directory;
-  const std::string path = directory.path() + "/egress.db";
-  {
-    auto connection = Connection::open(path, Connection::Access::kReadWrite);
-    ASSERT_TRUE(connection);
-    ASSERT_TRUE(migrate(**connection, 1));
-    ASSERT_TRUE((*connection)->execute("INSERT INTO revisions VALUES (1, 1, 'me', 'x')"));
-  }
-  const auto store = SqliteStore::open(path, 1);
-  ASSERT_TRUE(store) << store.error().message;
-  EXPECT_EQ((*store)->read([](Reader& reader) { return reader.revision(); }), 1U);
-  EXPECT_EQ((*store)->read([](Reader& reader) { return reader.documents({}).size(); }), 0U);
-  EXPECT_EQ((*store)->read([](Reader& reader) { return reader.documents_revision(); }), 0U);
-}
-
-TEST(MigrationsTest, RefusesAFileThatIsNoDatabase) {
-  TemporaryDirectory directory;
-  const std::string path = directory.path() + "/egress.db";
-  {
-    std::FILE* file = std::fopen(path.c_str(), "w");
-    ASSERT_NE(file, nullptr);
-    std::fputs(std::string(4096, 'x').c_str(), file);
-    std::fclose(file);
-  }
-  EXPECT_FALSE(SqliteStore::open(path, 1));
-}
-
-TEST(ConnectionTest, WritesAreDurable) {
-  TemporaryDirectory directory;
-  auto connection = Connection::open(directory.path() + "/x.db", Connection::Access::kReadWrite);
-  ASSERT_TRUE(connection);
-  const auto pragma = [&](const char* sql) {
-    Query query(**connection, sql);
-    EXPECT_TRUE(query.step());
-    return query.text();
-  };
-  EXPECT_EQ(pragma("PRAGMA journal_mode"), "wal");
-  EXPECT_EQ(pragma("PRAGMA synchronous"), "2");
-  EXPECT_EQ(pragma("PRAGMA foreign_keys"), "1");
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ DecisionRecord denial(char digit) {
 class TelemetryTest : public ServiceTest {
  protected:
   void ingest(const std::vector<DecisionRecord>& records) {
-    const auto done = telemetry_.ingest(Signal::kLogs, render_logs(kResource, records));
+    const auto done = telemetry_.ingest(Signal::kLogs, render_logs(kResource, records), Principal::open());
     ASSERT_TRUE(done) << done.error().message;
   }
   ordered_json find(TelemetryFilter filter = {}) {
@@ -54,9 +54,41 @@ class TelemetryTest : public ServiceTest {
   Telemetry telemetry_{*store_, clock_};
 };
 
+TEST_F(TelemetryTest, AWorkloadSpeaksForItselfAlone) {
+  const Principal web{Principal::Kind::kWorkload, "prod:web", Role::kViewer, "prod", "id", "web"};
+  DecisionRecord elsewhere = denial('2');
+  elsewhere.namespace_path = "dev";
+  DecisionRecord other = denial('3');
+  other.workload = "db";
+  DecisionRecord nobody = denial('4');
+  nobody.namespace_path.clear();
+  const std::vector records{denial('1'), elsewhere, other, nobody};
+  const auto rejected = telemetry_.ingest(Signal::kLogs, render_logs(kResource, records), web);
+  ASSERT_TRUE(rejected) << rejected.error().message;
+  EXPECT_EQ(rejected->count, 3u);
+  EXPECT_NE(rejected->reason.find("agent.namespace"), std::string::npos);
+  EXPECT_EQ(count(find()), 1u);
+  EXPECT_EQ(audit_rows().size(), 1u);
+  const auto from_anyone = telemetry_.ingest(Signal::kLogs, render_logs(kResource, records), Principal::open());
+  ASSERT_TRUE(from_anyone);
+  EXPECT_EQ(from_anyone->count, 0u);
+  EXPECT_EQ(from_anyone->reason, "");
+}
+
+TEST_F(TelemetryTest, CountsWhatBecameOfRecords) {
+  ingest({denial('1'), denial('2')});
+  ingest({denial('2'), denial('3')});
+  EXPECT_FALSE(telemetry_.ingest(Signal::kLogs, "{\"resourceLogs\": 1}", Principal::open()));
+  const auto counts = telemetry_.counts();
+  EXPECT_EQ(counts.accepted, 3u);
+  EXPECT_EQ(counts.duplicates, 1u);
+  EXPECT_EQ(counts.not_stored, 0u);
+  EXPECT_EQ(counts.malformed_batches, 1u);
+}
+
 TEST_F(TelemetryTest, WhatComesInGoesOutAsItCame) {
   const std::string sent = render_logs(kResource, std::vector{denial('1'), denial('2')});
-  ASSERT_TRUE(telemetry_.ingest(Signal::kLogs, sent));
+  ASSERT_TRUE(telemetry_.ingest(Signal::kLogs, sent, Principal::open()));
   auto got = find();
   EXPECT_EQ(got.at("next_cursor"), nullptr);
   got.erase("next_cursor");
@@ -135,7 +167,8 @@ TEST_F(TelemetryTest, ABatchSentTwiceCountsOnce) {
 
 TEST_F(TelemetryTest, AMalformedBatchIsRefusedWhole) {
   const auto refused = telemetry_.ingest(
-      Signal::kLogs, R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"ok"},{"timeUnixNano":"x"}]}]}]})");
+      Signal::kLogs, R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"ok"},{"timeUnixNano":"x"}]}]}]})",
+      Principal::open());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, "invalid_otlp");
   EXPECT_THAT(refused.error().message, ::testing::HasSubstr("logRecords[1].timeUnixNano"));
@@ -144,7 +177,7 @@ TEST_F(TelemetryTest, AMalformedBatchIsRefusedWhole) {
 
 TEST_F(TelemetryTest, SpansAreStoredWithoutAuditRows) {
   const std::vector records{denial('1')};
-  ASSERT_TRUE(telemetry_.ingest(Signal::kTraces, render_traces(kResource, records)));
+  ASSERT_TRUE(telemetry_.ingest(Signal::kTraces, render_traces(kResource, records), Principal::open()));
   EXPECT_TRUE(audit_rows().empty());
   TelemetryFilter filter;
   filter.signal = Signal::kTraces;
@@ -184,6 +217,39 @@ TEST_F(TelemetryTest, MarksInsideAttributesCannotForgeOthers) {
   TelemetryFilter filter;
   filter.attributes = {{"egress.verdict", "allow"}};
   EXPECT_EQ(count(find(filter)), 0U);
+}
+
+TEST_F(TelemetryTest, ASubtreeHoldsTheNamespaceAndWhatIsBelow) {
+  std::vector<DecisionRecord> records;
+  for (const char* path : {"prod", "prod/pay", "prod/pay/eu", "prod/pay-not", "dev"}) {
+    records.push_back(denial(static_cast<char>('1' + records.size())));
+    records.back().namespace_path = path;
+  }
+  ingest(records);
+  TelemetryFilter filter;
+  filter.subtree = "prod/pay";
+  EXPECT_EQ(count(find(filter)), 2U);
+  filter.subtree = "prod";
+  EXPECT_EQ(count(find(filter)), 4U);
+  filter.attributes = {{"agent.namespace", "dev"}};
+  EXPECT_EQ(count(find(filter)), 0U);
+}
+
+TEST_F(TelemetryTest, APersonReportsOnlyOfTheirSubtree) {
+  const Principal sender{Principal::Kind::kUser, "ci", Role::kOperator, "prod", "id", {}};
+  auto other = denial('2');
+  other.namespace_path = "dev";
+  const auto refused =
+      telemetry_.ingest(Signal::kLogs, render_logs(kResource, std::vector{denial('1'), other}), sender);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, "out_of_scope");
+  EXPECT_EQ(count(find()), 0U);
+  EXPECT_TRUE(telemetry_.ingest(Signal::kLogs, render_logs(kResource, std::vector{denial('1')}), sender));
+  EXPECT_EQ(telemetry_.ingest(Signal::kLogs, R"({"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]})", sender)
+                .error()
+                .code,
+            "out_of_scope")
+      << "what names no namespace is the root's";
 }
 
 TEST_F(TelemetryTest, AnAbsurdCountDoesNotBreakTheBatch) {

@@ -19,6 +19,9 @@ Manifest full_manifest() {
   manifest.lookups = LookupMode::kListed;
   manifest.default_action = Action::kAllow;
   manifest.authenticated = true;
+  manifest.labels = {{"app", "pay"}, {"tier", "back"}};
+  manifest.target = "deployment/payments";
+  manifest.token_binding = make_token_binding(format_sha256(sha256("egressw_secret")));
   manifest.stale_action = StaleAction::kDeny;
   manifest.issued_at_ms = 1'800'000'000'123;
   return manifest;
@@ -49,7 +52,7 @@ TEST(ManifestTest, RefusesEveryMissingForeignOrMistypedField) {
     missing.erase(key);
     refuses(missing, "manifest." + key);
     auto mistyped = whole;
-    mistyped[key] = nlohmann::json::object();
+    mistyped[key] = nlohmann::json::array({{}});
     refuses(mistyped, "manifest." + key);
   }
   for (const auto& [key, value] : whole["stack"][0].items()) {
@@ -81,6 +84,49 @@ TEST(ManifestTest, RefusesEveryMissingForeignOrMistypedField) {
   EXPECT_FALSE(parse_manifest("{}"));
   EXPECT_FALSE(parse_manifest(std::string(2 << 20, ' ')));
   EXPECT_FALSE(parse_manifest(std::string(100'000, '[')));
+}
+
+TEST(ManifestTest, OnlyATokenVouchesForAnIdentity) {
+  const auto parse_changed = [](const char* pointer, const nlohmann::json& value, bool authenticated) {
+    Manifest manifest = full_manifest();
+    if (!authenticated) {
+      manifest.authenticated = false;
+      manifest.labels.clear();
+      manifest.target.clear();
+      manifest.token_binding.clear();
+    }
+    auto document = nlohmann::json::parse(render_manifest(manifest));
+    document[nlohmann::json::json_pointer(pointer)] = value;
+    return parse_manifest(document.dump()).has_value();
+  };
+  EXPECT_TRUE(parse_changed("/workload", "api", false));
+  EXPECT_FALSE(parse_changed("/labels", {{"app", "pay"}}, false));
+  EXPECT_FALSE(parse_changed("/target", "deployment/payments", false));
+  EXPECT_FALSE(parse_changed("/token_binding", std::string(64, 'a'), false));
+  EXPECT_TRUE(parse_changed("/labels", nlohmann::json::object(), true));
+  EXPECT_FALSE(parse_changed("/workload", "", true));
+  EXPECT_FALSE(parse_changed("/token_binding", "", true));
+  EXPECT_FALSE(parse_changed("/labels", {{"app", 1}}, true));
+  EXPECT_FALSE(parse_changed("/labels", {{"", "pay"}}, true));
+  EXPECT_FALSE(parse_changed("/labels", {{"app", std::string(256, 'x')}}, true));
+  nlohmann::json many = nlohmann::json::object();
+  for (int i = 0; i < 65; ++i) many["k" + std::to_string(i)] = "v";
+  EXPECT_FALSE(parse_changed("/labels", many, true));
+}
+
+TEST(ManifestTest, TheIdentityIsPartOfTheContent) {
+  Manifest other = full_manifest();
+  other.labels["app"] = "other";
+  EXPECT_NE(content_tag(other), content_tag(full_manifest()));
+  other = full_manifest();
+  other.token_binding = make_token_binding(format_sha256(sha256("egressw_another")));
+  EXPECT_NE(content_tag(other), content_tag(full_manifest()));
+}
+
+TEST(ManifestTest, TheBindingTellsNeitherTheTokenNorItsHash) {
+  const std::string hash = format_sha256(sha256("egressw_secret"));
+  EXPECT_NE(make_token_binding(hash), hash);
+  EXPECT_EQ(make_token_binding(hash), make_token_binding(hash));
 }
 
 TEST(ManifestTest, SignedManifestsAreProvedByTheKeyTheyCarry) {

@@ -2,9 +2,9 @@
 // rules overlap, nest and contradict each other. EGRESS_DIFFERENTIAL_PAIRS sets how many pairs, EGRESS_SEED which.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <random>
 
+#include "tests/environment_setting.h"
 #include "tests/shared/evaluate/reference_evaluator.h"
 
 namespace egress {
@@ -143,11 +143,6 @@ class Generator {
  private:
   std::mt19937_64 random_;
 };
-
-std::uint64_t setting(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 std::string describe(const Question& question) {
   std::string text =

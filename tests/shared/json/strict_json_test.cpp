@@ -65,5 +65,16 @@ TEST(StrictJsonTest, RendersWhatIsNotUtf8AsReplacementCharacters) {
   EXPECT_EQ(render_json(ordered_json(std::string("a\xff"))), "\"a\xef\xbf\xbd\"");
 }
 
+// Former bugs
+
+TEST(StrictJsonTest, ANulByteIsNotTheEndOfTheText) {
+  for (const std::string_view text : {std::string_view("{}\0", 3), std::string_view("{}\0{\"a\":1}", 10),
+                                      std::string_view("\0{}", 3), std::string_view("{\"a\":1\0}", 8)}) {
+    const auto document = parse_json(text);
+    ASSERT_FALSE(document);
+    EXPECT_THAT(document.error().message, HasSubstr("NUL"));
+  }
+}
+
 }  // namespace
 }  // namespace egress

@@ -178,5 +178,20 @@ TEST(ParseTest, NoiseIsRefusedOrRead) {
   }
 }
 
+// Former bugs
+
+TEST(ParseTest, AQuoteThatNothingClosesIsRefused) {
+  for (const char* text : {"a: 'b\n", "a: \"b\n", "a: \"b\\\"", "a: 'b''\n", "a: 1\n---\nb: [c, 'd]\n"}) {
+    const ParsedStream stream = parse_stream(text);
+    ASSERT_EQ(stream.problems.size(), 1u) << text;
+    EXPECT_GT(stream.problems[0].line, 0) << text;
+    EXPECT_TRUE(stream.documents.empty()) << text;
+  }
+  for (const char* text :
+       {"a: 'b'\n", "a: 'it''s'", "a: \"\\\"\"", "a: |\n  'b\n", "a: ''", "'a': b", "a: \"b\\\\\""}) {
+    EXPECT_TRUE(parse_stream(text).problems.empty()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace egress

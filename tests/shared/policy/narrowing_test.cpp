@@ -40,5 +40,30 @@ TEST(NarrowingTest, ExpiredEntriesCoverNothingAndAskForNothing) {
   EXPECT_THAT(find_uncovered(AllowList{{entry("b.com")}}, AllowList{{entry("a.com", kNowMs)}}, kNowMs), IsEmpty());
 }
 
+// Every list of up to three patterns over a universe in which coverage is frequent, against each of its patterns.
+TEST(NarrowingTest, AgreesWithComparingOneByOne) {
+  const char* texts[] = {"e",      "x.e",      "y.x.e",   "z.y.x.e",  "*.e",        "**.e",      "*.x.e",
+                         "**.x.e", "**.y.x.e", "*.y.x.e", "10.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "::/0"};
+  AllowList universe = std::vector<DomainEntry>();
+  for (const char* text : texts) universe->push_back(entry(text));
+  std::size_t compared = 0;
+  for (const DomainEntry& a : *universe) {
+    for (const DomainEntry& b : *universe) {
+      for (const DomainEntry& c : *universe) {
+        const AllowList parent{{a, b, c}};
+        std::vector<std::string> expected;
+        for (const DomainEntry& one : *universe) {
+          if (!is_covered(*parent, one.pattern, kNowMs)) expected.push_back(format_host_pattern(one.pattern));
+        }
+        ASSERT_EQ(find_uncovered(parent, universe, kNowMs), expected)
+            << format_host_pattern(a.pattern) << " " << format_host_pattern(b.pattern) << " "
+            << format_host_pattern(c.pattern);
+        compared += universe->size();
+      }
+    }
+  }
+  EXPECT_EQ(compared, std::size(texts) * std::size(texts) * std::size(texts) * std::size(texts));
+}
+
 }  // namespace
 }  // namespace egress

@@ -14,6 +14,24 @@ TEST(WorkloadTest, ParsesLabels) {
   EXPECT_FALSE(parse_labels("a=" + std::string(256, 'x')));
 }
 
+TEST(WorkloadTest, KnowsNamesTargetsAndLabels) {
+  for (const char* name : {"web", "a", "deployment/web-1", "w\xc3\xa9"}) EXPECT_TRUE(is_workload_name(name)) << name;
+  EXPECT_TRUE(is_workload_name(std::string(253, 'x')));
+  for (const std::string& text :
+       {std::string("a b"), std::string("a\nb"), std::string("\x7f"), std::string(254, 'x')}) {
+    EXPECT_FALSE(is_workload_name(text)) << text;
+    EXPECT_FALSE(is_workload_target(text)) << text;
+  }
+  EXPECT_FALSE(is_workload_name(""));
+  EXPECT_TRUE(is_workload_target(""));
+  EXPECT_TRUE(is_label("team", "pay=a b"));
+  EXPECT_TRUE(is_label("team", ""));
+  for (const auto& [key, value] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"", "x"}, {"a=b", "x"}, {"a,b", "x"}, {"a", "x,y"}, {"a\n", "x"}, {"a", std::string(256, 'x')}}) {
+    EXPECT_FALSE(is_label(key, value)) << key << " " << value;
+  }
+}
+
 TEST(WorkloadTest, SelectorsAreKubernetes) {
   Workload workload;
   workload.labels = {{"team", "pay"}, {"tier", "web"}};
