@@ -1,11 +1,11 @@
 #include "server/api/openapi/error_codes.h"
 
 #include <gtest/gtest.h>
+#include <re2/re2.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -17,9 +17,9 @@ namespace {
 // The codes that the sources can answer with, each with a file that does: the second argument of refuse(), Refusal and
 // error_response(), the first of refuse_field(), and what stands for the errors of lower parts.
 std::map<std::string, std::string> codes_in_sources() {
-  const std::regex given(
+  const RE2 given(
       R"re((?:\b(?:refuse|Refusal(?: \w+)?|with_fields|error_response)\(\s*(?:(?:ErrorCode::\w+|\w+\.error\(\)\.code|\d{3}),\s*)|refuse_field\(\s*)"([a-z_]+)")re");
-  const std::regex returned(R"re(return "([a-z]+_[a-z]+|conflict)";)re");
+  const RE2 returned(R"re(return "([a-z]+_[a-z]+|conflict)";)re");
   std::map<std::string, std::string> codes;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(EGRESS_SOURCE_DIR "/server")) {
     if (entry.path().extension() != ".cpp") continue;
@@ -27,10 +27,10 @@ std::map<std::string, std::string> codes_in_sources() {
     std::stringstream buffer;
     buffer << file.rdbuf();
     const std::string source = buffer.str();
-    const auto collect = [&](const std::regex& pattern) {
-      for (std::sregex_iterator it(source.begin(), source.end(), pattern), end; it != end; ++it) {
-        codes.emplace((*it)[1].str(), entry.path().filename().string());
-      }
+    const auto collect = [&](const RE2& pattern) {
+      re2::StringPiece rest(source);
+      std::string code;
+      while (RE2::FindAndConsume(&rest, pattern, &code)) codes.emplace(code, entry.path().filename().string());
     };
     collect(given);
     if (entry.path().filename() == "refusal.cpp") collect(returned);
