@@ -26,6 +26,12 @@ LIBRARY = LIB / "libegress.so"
 PROXY_VARIABLES = {name for base in ("http", "https", "all", "no") for name in (f"{base}_proxy", f"{base}_PROXY".upper())}
 
 
+# The sanitizer's runtime refuses to start behind another preloaded library, so `egress` cannot run inside `egress exec`.
+SANITIZED = (BIN / "egress").exists() and b"__asan_init" in (BIN / "egress").read_bytes()
+runs_under_preload = pytest.mark.skipif(
+    SANITIZED, reason="the sanitizer's runtime does not start behind a preloaded library")
+
+
 def clean_environment():
     return {k: v for k, v in os.environ.items() if not k.startswith("EGRESS_") and k not in PROXY_VARIABLES}
 

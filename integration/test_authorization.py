@@ -54,6 +54,11 @@ def last_revision(world):
     return world.server.get("/api/revisions?limit=1")["items"][0]["revision"]
 
 
+def revision_about_it(world):
+    new_namespace(world)
+    return last_revision(world)
+
+
 def undoable_revision(world):
     """The number to go back to, when all that would be undone is of ABOUT_IT."""
     number = last_revision(world)
@@ -104,7 +109,7 @@ REQUESTS = {
         "subtree", lambda w: (f"/api/manifests?kind=EgressGateway&namespace={ABOUT_IT}&name={new_gateway(w)}",)),
     "POST /api/changesets": ("subtree", lambda w: ("/api/changesets", changes(w))),
     "GET /api/revisions": ("listed", lambda w: ("/api/revisions",)),
-    "GET /api/revisions/{number}": ("listed", lambda w: (f"/api/revisions/{last_revision(w)}",)),
+    "GET /api/revisions/{number}": ("subtree", lambda w: (f"/api/revisions/{revision_about_it(w)}",)),
     "POST /api/revisions/{number}:rollback": ("subtree",
                                               lambda w: (f"/api/revisions/{undoable_revision(w)}:rollback",)),
     "GET /api/openapi.json": ("global", lambda w: ("/api/openapi.json",)),
@@ -126,6 +131,9 @@ REQUESTS = {
 }
 ADMITTED = {"POST /api/tokens": 201, "POST /api/policy/egress/allow": 201, "POST /api/policy/egress/block": 201,
             "POST /api/fleet/namespaces": 201, "POST /api/fleet/workloads": 201, "GET /api/layers/{sha256}": 404}
+
+# What is out of scope is not even said to be there.
+UNKNOWN_OUTSIDE = {"GET /api/revisions/{number}"}
 
 # Which scopes hold what a request is about.
 HOLDERS = {"global": set(SCOPES), "listed": set(SCOPES), "root": {"root"},
@@ -149,7 +157,9 @@ def expected(route, audience, judged_by, who):
         return {admitted} if needed and ROLES.index(role) >= ROLES.index(needed) else {403}
     if not is_person or ROLES.index(role) < ROLES.index(audience):
         return {403}
-    return {admitted} if place in HOLDERS[judged_by] else {403}
+    if place in HOLDERS[judged_by]:
+        return {admitted}
+    return {404} if route in UNKNOWN_OUTSIDE else {403}
 
 
 @pytest.fixture(scope="module")

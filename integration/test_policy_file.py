@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BIN, ROOT, Host, eventually
+from conftest import BIN, ROOT, Host, eventually, runs_under_preload
 from verdicts import NAMESPACE_STACKS, Case
 
 SEEDS = Path(os.environ.get("EGRESS_SEEDS_DIR", ROOT.parent / "shared/seeds"))
@@ -287,6 +287,7 @@ def test_children_are_under_the_same_policy(tmp_path, island):
     assert json.loads(done.stdout) == [DENIED, ALLOWED], done.stderr
 
 
+@runs_under_preload
 def test_the_session_lasts_as_long_as_the_command(tmp_path, machine):
     policy = written(tmp_path, TREE)
     done = egress(machine, "exec", "--policy", policy, "-n", "prod", "--", BIN / "egress", "status", "--json")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BIN, LIBRARY, clean_environment, eventually, require_tool
+from conftest import BIN, LIBRARY, clean_environment, eventually, require_tool, runs_under_preload
 
 PYTHON = "/usr/bin/python3"
 DIAL = ("import socket, sys\n"
@@ -149,6 +149,7 @@ def test_an_orphan_stays_where_the_command_leads_its_session(server, host, lax, 
     assert done.stdout == "refused\n", done.stderr
 
 
+@runs_under_preload
 def test_a_nested_exec_keeps_the_outer_session(server, host, lax, denied_upstream):
     inner, _ = exec_command(host, *dial(denied_upstream), flags=("-n", "lax"))
     done = execute(host, *inner)
@@ -157,6 +158,7 @@ def test_a_nested_exec_keeps_the_outer_session(server, host, lax, denied_upstrea
     assert denied_upstream.connections == 0
 
 
+@runs_under_preload
 def test_a_nested_policy_file_that_would_not_be_in_force_is_refused(server, host, lax, tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text("apiVersion: egress/v1\nkind: EgressDomain\nmetadata: {name: denied.test}\nspec: {action: allow}\n")
