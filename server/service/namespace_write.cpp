@@ -99,14 +99,16 @@ NamespaceRecord changed_record(const std::optional<NamespaceRecord>& stored, con
 }  // namespace
 
 Json render_cascade(const std::vector<Uncovered>& cascade) {
-  Json list = Json::array();
+  Json::array_t list;  // of thousands, where a root's list is narrowed
+  list.reserve(cascade.size());
   for (const Uncovered& item : cascade) {
-    Json warning = Json::object();
-    warning["child"] = item.child;
-    warning["uncovered_domains"] = item.domains;
-    list.push_back(std::move(warning));
+    Json::object_t warning;
+    warning.reserve(2);
+    warning.emplace("child", item.child);
+    warning.emplace("uncovered_domains", item.domains);
+    list.emplace_back(std::move(warning));
   }
-  return list;
+  return Json(std::move(list));
 }
 
 tl::unexpected<Refusal> refuse_cascade(const std::vector<Uncovered>& cascade) {

@@ -26,15 +26,19 @@ Result<Cascades> check_narrowing_of_all(Reader& reader, const PolicyDraft& draft
 }
 
 // One item a child, by path.
-std::vector<Uncovered> united(const Cascades& cascades) {
+std::vector<Uncovered> united(Cascades cascades) {
+  if (cascades.size() == 1) return std::move(cascades.begin()->second);
   std::map<std::string, Uncovered> by_child;
-  for (const auto& [path, cascade] : cascades) {
-    for (const Uncovered& item : cascade) {
-      const auto [found, added] = by_child.emplace(item.child, item);
-      if (added) continue;
+  for (auto& [path, cascade] : cascades) {
+    for (Uncovered& item : cascade) {
+      const auto [found, added] = by_child.try_emplace(item.child);
+      if (added) {
+        found->second = std::move(item);
+        continue;
+      }
       std::vector<std::string>& domains = found->second.domains;
-      for (const std::string& domain : item.domains) {
-        if (std::find(domains.begin(), domains.end(), domain) == domains.end()) domains.push_back(domain);
+      for (std::string& domain : item.domains) {
+        if (std::find(domains.begin(), domains.end(), domain) == domains.end()) domains.push_back(std::move(domain));
       }
     }
   }
@@ -96,9 +100,8 @@ Result<void> check_namespaces(Reader& reader, const PolicyDraft& draft, const Co
   }
   auto found = check_narrowing_of_all(reader, draft, now_ms);
   if (!found) return tl::unexpected(found.error());
+  if (!found->empty() && !options.force) return refuse_cascade(united(*std::move(found)));
   cascades = *std::move(found);
-  commit.cascade_warnings = united(cascades);
-  if (!commit.cascade_warnings.empty() && !options.force) return refuse_cascade(commit.cascade_warnings);
   for (const auto& [path, slot] : draft.namespaces()) {
     if (slot.after && slot.after->allowed && slot.after->allowed->empty()) commit.quarantined.push_back(path);
   }
@@ -145,6 +148,7 @@ Result<PolicyCommit> commit_draft(Writer& writer, PolicyDraft& draft, const Comm
     if (auto passed = check_tests(writer, draft, now_ms); !passed) return tl::unexpected(passed.error());
   }
   audit_draft(writer, draft, cascades, options.force, options.actor.name, now_ms);
+  commit.cascade_warnings = united(std::move(cascades));
   if (touches_documents && closes_root(draft.documents_before(), draft.documents_after())) {
     commit.restricts = writer.namespace_count();
   }
