@@ -1,5 +1,7 @@
 #include "server/service/namespace_write.h"
 
+#include <algorithm>
+
 #include "server/service/audit_chain.h"
 #include "server/service/domain_json.h"
 #include "server/service/json_values.h"
@@ -11,6 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxNamedReferrers = 20;
+constexpr std::size_t kMaxAuditedWarnings = 1000;  // an audit row stays readable; the answer names every child
 
 tl::unexpected<Refusal> refuse_widening(const std::string& path, const Widening& widening) {
   Refusal refusal(ErrorCode::kConflict, "child_widens_parent",
@@ -98,7 +101,7 @@ NamespaceRecord changed_record(const std::optional<NamespaceRecord>& stored, con
 
 }  // namespace
 
-Json render_cascade(const std::vector<Uncovered>& cascade) {
+Json render_cascade(std::span<const Uncovered> cascade) {
   Json::array_t list;  // of thousands, where a root's list is narrowed
   list.reserve(cascade.size());
   for (const Uncovered& item : cascade) {
@@ -185,7 +188,8 @@ void audit_namespace_change(Writer& writer, const NamespaceSlot& slot, const std
   Json detail = render_detail(*slot.after);
   if (slot.before) detail["previous"] = render_detail(*slot.before);
   detail["forced"] = forced;
-  detail["cascade_warnings"] = render_cascade(cascade);
+  detail["cascade_warnings"] = render_cascade(std::span(cascade).first(std::min(cascade.size(), kMaxAuditedWarnings)));
+  if (cascade.size() > kMaxAuditedWarnings) detail["cascade_warnings_in_all"] = cascade.size();
   const char* event = slot.before ? "namespace_updated" : "namespace_created";
   append_audit(writer, now_ms, audit_event(event, slot.after->path, actor), detail);
 }

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,11 +51,12 @@ Result<std::vector<Uncovered>> check_narrowing(Reader& reader, const NamespaceSl
 Result<void> check_unused(Reader& reader, const std::string& path, const SessionCounter* sessions);
 
 // [{"child", "uncovered_domains"}], as refusals and answers show it.
-nlohmann::ordered_json render_cascade(const std::vector<Uncovered>& cascade);
+nlohmann::ordered_json render_cascade(std::span<const Uncovered> cascade);
 
 // cascade_violations.
 tl::unexpected<Refusal> refuse_cascade(const std::vector<Uncovered>& cascade);
 
+// The row names at most a thousand of those that `cascade` lists, and how many they are in all.
 void audit_namespace_change(Writer& writer, const NamespaceSlot& slot, const std::vector<Uncovered>& cascade,
                             bool forced, const std::string& actor, UnixMillis now_ms);
 

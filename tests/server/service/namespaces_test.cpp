@@ -112,6 +112,17 @@ TEST_F(NamespacesTest, NarrowingAParentBelowItsChildrenIsRefusedUnlessForced) {
   EXPECT_THAT(audit_rows().front().detail, HasSubstr(R"("cascade_warnings":[{"child":"prod/payments/eu-west")"));
 }
 
+TEST_F(NamespacesTest, TheAuditNamesAThousandBrokenChildrenAndHowManyThereAre) {
+  given("prod", {"a.example"});
+  for (int i = 0; i < 1001; ++i) given("prod/n" + std::to_string(i), {"a.example"});
+  auto forced = allowing("prod", {});
+  forced.force = true;
+  EXPECT_EQ(namespaces_.put(forced)->cascade_warnings.size(), 1001U);
+  const auto detail = nlohmann::json::parse(audit_rows().front().detail);
+  EXPECT_EQ(detail.at("cascade_warnings").size(), 1000U);
+  EXPECT_EQ(detail.at("cascade_warnings_in_all"), 1001);
+}
+
 TEST_F(NamespacesTest, ABrokenChildCanStillBeEdited) {
   given("prod", {"a.example", "b.example"});
   given("prod/x", {"a.example", "b.example"});
