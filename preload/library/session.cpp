@@ -42,7 +42,8 @@ HelloResult reach_agent(State& state, char** variables, std::int64_t deadline_ms
 std::byte* renew_session_keeping_errno(State& state, std::byte* session) noexcept {
   const std::int64_t start_ms = monotonic_ms();
   std::int64_t due_ms = state.next_hello_ms.load(std::memory_order_acquire);
-  if (start_ms < due_ms) return session;
+  // Another thread may have had more luck than the one that is not to ask again so soon.
+  if (start_ms < due_ms) return state.session.load(std::memory_order_acquire);
   // With a policy that still holds, one thread asks and the others go on with it.
   if (session != nullptr && !state.next_hello_ms.compare_exchange_strong(due_ms, start_ms + kHelloRetryMs)) {
     return state.session.load(std::memory_order_acquire);
@@ -55,7 +56,6 @@ std::byte* renew_session_keeping_errno(State& state, std::byte* session) noexcep
   if (result.session == nullptr) {
     const std::int64_t now_ms = monotonic_ms();
     state.next_hello_ms.store(now_ms + std::max(kHelloRetryMs, 4 * (now_ms - start_ms)), std::memory_order_release);
-    // Another thread may have had more luck meanwhile.
     std::byte* in_force = state.session.load(std::memory_order_acquire);
     if (in_force == nullptr && !is_unenforced(state, NoPolicyCause::kUnavailable)) {
       show_notice(state, NoPolicyCause::kUnavailable, why);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "preload/library/hello.h"
+#include "preload/library/session.h"
 #include "shared/base/unique_fd.h"
 #include "shared/session/arena_writer.h"
 #include "shared/session/ring_reader.h"
@@ -256,6 +257,15 @@ TEST_F(EnforcementTest, LeavesErrnoAlone) {
   connect_to(tcp_.get(), "192.0.2.9", 80);
   connect_to(-1, "192.0.2.9", 80);
   EXPECT_EQ(errno, EXDEV);
+}
+
+// Former bugs
+
+// A thread that had seen no session went on without one, because another one was not to ask again so soon, although a
+// third had published one meanwhile.
+TEST_F(EnforcementTest, WhoMayNotAskYetTakesWhatAnotherThreadGot) {
+  std::byte* published = state_.session.load();
+  EXPECT_EQ(renew_session(state_, nullptr), published);
 }
 
 TEST(MapSessionTest, RefusesMemoryOfAnotherSizeOrFormat) {

@@ -22,6 +22,17 @@ void require(bool held, const char* what) {
 FakeAgent::FakeAgent(const std::filesystem::path& runtime_dir, std::uint64_t session_id)
     : path_(runtime_dir / kAgentSocketName), session_id_(session_id) {
   arena_ = std::move(ArenaWriter::create(session_id)).value();
+  listen();
+}
+
+FakeAgent::FakeAgent(const std::filesystem::path& runtime_dir, LinkedStack stack)
+    : path_(runtime_dir / kAgentSocketName), session_id_(1) {
+  arena_ = std::move(ArenaWriter::create(session_id_)).value();
+  publish(std::move(stack));
+  listen();
+}
+
+void FakeAgent::listen() {
   listener_ = UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -42,6 +42,8 @@ struct Bind {
 class FakeAgent {
  public:
   explicit FakeAgent(const std::filesystem::path& runtime_dir, std::uint64_t session_id = 1);
+  // With a policy from its first answer on, as the real one, which waits for it.
+  FakeAgent(const std::filesystem::path& runtime_dir, LinkedStack stack);
   ~FakeAgent();
   FakeAgent(const FakeAgent&) = delete;
   FakeAgent& operator=(const FakeAgent&) = delete;
@@ -68,6 +70,7 @@ class FakeAgent {
   static constexpr UnixMillis kFarFuture = 4'000'000'000'000;
 
  private:
+  void listen();
   void serve();
   void answer(int connection);
   void answer_hello(int connection, const Request& request, pid_t process);

@@ -62,8 +62,8 @@ int main(int argc, char** argv) {
   sigemptyset(&end);
   sigaddset(&end, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &end, nullptr);
-  egress::FakeAgent agent(runtime);
-  agent.publish(egress::allow_only({{.cidr = "127.0.0.1/32", .port = 0, .transport = std::nullopt}}));
+  egress::FakeAgent agent(runtime,
+                          egress::allow_only({{.cidr = "127.0.0.1/32", .port = 0, .transport = std::nullopt}}));
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::strcmp(argv[i], "--ready-fd") != 0) continue;
     const int ready = std::atoi(argv[i + 1]);
